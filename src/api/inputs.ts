@@ -1,0 +1,50 @@
+import * as z from 'zod';
+
+/**
+ * What a credential was made from. It is written with the credential, in one annotation of the Secret, and copied from
+ * there into `status.issued.inputs`; a credential is compared with the spec by these fields and by nothing else.
+ *
+ * Rules for every later version: a field may be added, and an older record that lacks it never triggers an issue; a
+ * field never changes its meaning; anything else is a new `format`, which older versions leave alone.
+ */
+export const Inputs = z.looseObject({
+  format: z.literal(1),
+  username: z.string(),
+  issuer: z.looseObject({ kind: z.string(), name: z.string(), uid: z.string() }),
+  botUser: z.looseObject({ namespace: z.string(), name: z.string(), uid: z.string() }),
+  expiresIn: z.string(),
+  /** RFC 3339, whole seconds, as everywhere in Kubernetes. */
+  issuedAt: z.string(),
+  /** Left out for a credential that never ends. */
+  expiresAt: z.string().optional(),
+  audiences: z.array(z.string()),
+  scopes: z.array(z.string()),
+  identities: z.array(z.looseObject({ service: z.string(), id: z.string() })),
+  keyID: z.string(),
+  /** How many seconds the credential before this one lives on from the record; left out: to its own end. */
+  overlapSeconds: z.number().optional(),
+  /** How the Secret was rendered: needed to read the credential back out of it, and to take away what the template no longer has. */
+  secret: z.looseObject({
+    data: z.array(z.looseObject({ key: z.string(), template: z.string().optional(), format: z.string().optional() })),
+    labels: z.record(z.string(), z.string()),
+    annotations: z.record(z.string(), z.string()),
+  }),
+  /** HMAC-SHA-256 of the Secret's data under the operator's key: shows an edit without keeping the values. */
+  digest: z.string(),
+});
+export type Inputs = z.infer<typeof Inputs>;
+
+/** The inputs in an annotation or a record, or undefined when they are in no form that this version knows. */
+export function parseInputs(value: unknown): Inputs | undefined {
+  return Inputs.safeParse(value).data;
+}
+
+/** The same for the text of an annotation. */
+export function parseInputsText(text: string | undefined): Inputs | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return parseInputs(JSON.parse(text));
+  } catch {
+    return undefined; // not JSON: not in a form that this version knows either
+  }
+}

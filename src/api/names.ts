@@ -1,0 +1,34 @@
+/** Every name that other software can see: the API group and what botmint writes on objects. None may ever change. */
+export const group = 'botmint.dev';
+export const version = 'v1alpha1';
+export const apiVersion = `${group}/${version}`;
+
+/** On everything in Secrets that is botmint's. The metadata watch selects by it; its value says what the Secret holds. */
+export const managedLabel = 'botmint.dev/managed';
+/** A credential that an object asked for. */
+export const managedCredential = 'credential';
+/** A private signing key of an embedded issuer, in the operator's namespace. */
+export const managedSigningKey = 'signing-key';
+/** Keys and certificates of the operator itself, in its namespace. */
+export const managedOperator = 'operator';
+
+/** Who holds a Secret: `<Kind>/<name>`, beside the UID, so that a holder can be named and looked up. */
+export const ownerAnnotation = 'botmint.dev/owner';
+export const ownerUIDAnnotation = 'botmint.dev/owner-uid';
+export const revisionAnnotation = 'botmint.dev/revision';
+export const tokenIDAnnotation = 'botmint.dev/token-id';
+/** What the credential was made from: JSON, see inputs.ts. */
+export const inputsAnnotation = 'botmint.dev/inputs';
+/** Who created an object, stamped by the optional admission policy. */
+export const createdByAnnotation = 'botmint.dev/created-by';
+
+/** Revoke before the object goes. */
+export const revokeFinalizer = 'botmint.dev/revoke';
+/** An issuer stays while credentials depend on it. */
+export const inUseFinalizer = 'botmint.dev/in-use';
+
+/** The field manager of every write, and the reporting controller of every event. */
+export const fieldManager = 'botmint';
+
+/** The key that a BotToken's Secret has when `secret.data` is left out: what buf and its peers read. */
+export const defaultSecretKey = 'BUF_TOKEN';

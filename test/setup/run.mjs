@@ -1,0 +1,52 @@
+// The first thing that runs behind every npm command, under any Node from 20.19 on. It installs the packages that the
+// lock file names when they are not there yet, and then runs the given program under the pinned Node of node_modules.
+// Plain JavaScript, because the Node that a machine has may not run TypeScript.
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const modules = join(root, 'node_modules');
+const stamp = join(modules, '.botmint-lock');
+const oldest = [24, 11];
+
+install();
+const node = pinnedNode();
+const child = spawn(node, process.argv.slice(2), {
+  stdio: 'inherit',
+  cwd: root,
+  env: { ...process.env, PATH: `${join(modules, '.bin')}:${process.env.PATH}` },
+});
+// Ctrl-C reaches the child by itself (one process group); what is sent to npm alone is handed on.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+child.on('exit', (code, signal) => process.exit(signal === null ? code : 1));
+
+function install() {
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
+  console.error('setup: installing packages from the lock file (about half a minute, once)');
+  const npm = spawnSync('npm', ['ci', '--loglevel=error'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  if (npm.error) fail('npm was not found: install Node 20.19 or newer together with npm');
+  if (npm.status !== 0) fail('npm ci failed: the lines above say why (the npm registry must be reachable)');
+  writeFileSync(stamp, lock);
+}
+
+/** The Node 24 that the lock file pins, or on a platform it has no package for, the one that runs now if it is new enough. */
+function pinnedNode() {
+  const pinned = join(modules, '.bin', 'node');
+  if (existsSync(pinned)) return pinned;
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > oldest[0] || (major === oldest[0] && minor >= oldest[1])) return process.execPath;
+  return fail(
+    `botmint needs Node ${oldest.join('.')} or newer here; this is ${process.versions.node}: install it and try again`,
+  );
+}
+
+function fail(message) {
+  console.error(`setup: ${message}`);
+  process.exit(1);
+}
