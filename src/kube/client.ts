@@ -1,0 +1,229 @@
+import type { Log } from '../base/log.ts';
+import type { Metrics } from '../base/metrics.ts';
+import type { ClusterConfig } from './config.ts';
+import { isNotFound } from './errors.ts';
+import { isRecord, type KubeObject, type Ref, type Resource } from './objects.ts';
+import { collectionPath, objectPath, type Query, withQuery } from './paths.ts';
+import { type Call, Transport } from './transport.ts';
+
+/** Who wrote a field, in the managedFields of everything that botmint writes. */
+const fieldManager = 'botmint';
+
+export interface CallOptions {
+  signal: AbortSignal;
+  /** The whole call, waiting for a busy server included, ends after so long. Default 30 s. */
+  deadlineMilliseconds?: number;
+}
+
+export interface ReadOptions extends CallOptions {
+  metadataOnly?: boolean;
+}
+
+export interface ListOptions extends ReadOptions, Selection {
+  limit?: number;
+  continue?: string;
+  resourceVersion?: string;
+}
+
+/** Which objects of a resource are meant; all of them when nothing is given. */
+export interface Selection {
+  namespace?: string | undefined;
+  labelSelector?: string | undefined;
+  fieldSelector?: string | undefined;
+}
+
+export interface Page<T> {
+  items: T[];
+  resourceVersion: string;
+  continue?: string;
+}
+
+export interface WatchOptions extends Selection {
+  signal: AbortSignal;
+  resourceVersion: string;
+  timeoutSeconds: number;
+  metadataOnly?: boolean;
+  /** Told each piece of the answer as it comes; lines are not aligned with pieces. */
+  onChunk: (chunk: Uint8Array) => void;
+}
+
+/**
+ * The calls that botmint makes. Every call has a deadline and ends early when its signal aborts (throwing the signal's
+ * reason); a refusal is a KubeError; no readable answer is Unreachable. A server that is too busy to begin (429) is
+ * asked again after its Retry-After for as long as the deadline allows, whatever the verb. A read that met a broken
+ * connection is repeated once; a write never, because its outcome is unknown.
+ */
+export class Client {
+  readonly #transport: Transport;
+
+  constructor(options: { config: ClusterConfig; log: Log; metrics: Metrics; userAgent: string }) {
+    this.#transport = new Transport(options);
+  }
+
+  /** The object of the moment (a quorum read), or undefined when there is none. */
+  async get<T extends KubeObject>(resource: Resource<T>, ref: Ref, options: ReadOptions): Promise<T | undefined> {
+    try {
+      const path = objectPath(resource, ref);
+      return resource.parse(await this.#call('get', 'GET', resource, path, options, {}));
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** One page; parsing refuses the whole page when one item is malformed. */
+  async list<T extends KubeObject>(resource: Resource<T>, options: ListOptions): Promise<Page<T>> {
+    const page = await this.page(resource, options);
+    return { ...page, items: page.items.map(item => resource.parse(item)) };
+  }
+
+  /** One page with its items as they came, for a caller that deals with malformed ones one by one. */
+  async page(resource: Resource, options: ListOptions): Promise<Page<unknown>> {
+    const path = withQuery(collectionPath(resource, options.namespace), listQuery(options));
+    return pageOf(await this.#call('list', 'GET', resource, path, options, { accept: listAccept(resource, options) }));
+  }
+
+  /** Must not exist: isAlreadyExists(error) when an object of that name is there. */
+  async create<T extends KubeObject, O extends NewObject>(
+    resource: Resource<T>,
+    object: O,
+    options: ReadOptions,
+  ): Promise<T> {
+    const path = withQuery(collectionPath(resource, object.metadata.namespace), { fieldManager });
+    const content = { body: JSON.stringify(object), contentType: 'application/json' };
+    return resource.parse(await this.#call('create', 'POST', resource, path, options, content));
+  }
+
+  /**
+   * JSON merge patch of the object at exactly the resourceVersion that was read: isConflict(error) when it has moved,
+   * isNotFound(error) when it is gone. An array replaces the whole array; null removes a field.
+   */
+  async patch<T extends KubeObject>(
+    resource: Resource<T>,
+    ref: Ref,
+    body: object,
+    options: ReadOptions & { resourceVersion: string; subresource?: 'status' },
+  ): Promise<T> {
+    const path = withQuery(objectPath(resource, ref, options.subresource), { fieldManager });
+    const content = {
+      body: preconditioned(body, options.resourceVersion),
+      contentType: 'application/merge-patch+json',
+    };
+    return resource.parse(await this.#call('patch', 'PATCH', resource, path, options, content));
+  }
+
+  /** Deletes this very object. Nothing of that name is success; isConflict(error) when it is another one, or has moved. */
+  async delete(
+    resource: Resource,
+    ref: Ref,
+    options: CallOptions & { uid: string; resourceVersion?: string },
+  ): Promise<void> {
+    const { uid, resourceVersion } = options;
+    const preconditions = { uid, ...(resourceVersion !== undefined && { resourceVersion }) };
+    const body = JSON.stringify({ kind: 'DeleteOptions', apiVersion: 'v1', preconditions });
+    const content = { body, contentType: 'application/json' };
+    try {
+      await this.#call('delete', 'DELETE', resource, objectPath(resource, ref), options, content);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  /**
+   * Server-side apply: makes or changes exactly the fields given. Not for finalizers, credential Secrets and status
+   * records, because it creates what is gone and has no precondition.
+   */
+  async apply<T extends KubeObject, O extends NewObject & { apiVersion: string; kind: string }>(
+    resource: Resource<T>,
+    object: O,
+    options: ReadOptions & { force?: boolean },
+  ): Promise<T> {
+    const query = { fieldManager, ...(options.force === true && { force: 'true' }) };
+    const path = withQuery(objectPath(resource, object.metadata), query);
+    const content = { body: JSON.stringify(object), contentType: 'application/apply-patch+yaml' };
+    return resource.parse(await this.#call('apply', 'PATCH', resource, path, options, content));
+  }
+
+  /** A review or a token request: an answer that is no stored object. `path` begins with a slash. */
+  async post<T>(path: string, body: object, parse: (value: unknown) => T, options: CallOptions): Promise<T> {
+    const resource = path.slice(path.lastIndexOf('/') + 1);
+    const content = { body: JSON.stringify(body), contentType: 'application/json' };
+    return parse(await this.#transport.call({ verb: 'post', method: 'POST', resource, path, ...content, ...options }));
+  }
+
+  /** Follows changes until the server ends the watch (resolves), or the connection breaks (throws). For the reflector. */
+  watch(resource: Resource, options: WatchOptions): Promise<void> {
+    const query = { ...watchQuery(options), timeoutSeconds: `${options.timeoutSeconds}` };
+    const path = withQuery(collectionPath(resource, options.namespace), query);
+    const accept = acceptOf(resource, options);
+    const { signal, onChunk } = options;
+    return this.#transport.stream({ resource: resource.plural, path, accept, signal, onChunk });
+  }
+
+  /** Ends all connections; calls that are still running end with Unreachable. */
+  close(): Promise<void> {
+    return this.#transport.close();
+  }
+
+  #call(
+    verb: string,
+    method: Call['method'],
+    resource: Resource,
+    path: string,
+    options: ReadOptions,
+    content: { accept?: string; body?: string; contentType?: string },
+  ): Promise<unknown> {
+    const { signal, deadlineMilliseconds } = options;
+    const accept = acceptOf(resource, options);
+    const deadline = deadlineMilliseconds === undefined ? {} : { deadlineMilliseconds };
+    return this.#transport.call({
+      verb,
+      method,
+      resource: resource.plural,
+      path,
+      accept,
+      signal,
+      ...deadline,
+      ...content,
+    });
+  }
+}
+
+/** What a create or an apply sends: at least a name. */
+export interface NewObject {
+  metadata: Ref;
+}
+
+const json = 'application/json';
+const metadataAccept = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
+const metadataListAccept = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
+
+function acceptOf(resource: Resource, options: { metadataOnly?: boolean }): string {
+  return (options.metadataOnly ?? resource.metadataOnly) === true ? metadataAccept : json;
+}
+
+function listAccept(resource: Resource, options: { metadataOnly?: boolean }): string {
+  return (options.metadataOnly ?? resource.metadataOnly) === true ? metadataListAccept : json;
+}
+
+function listQuery(options: ListOptions): Query {
+  const { labelSelector, fieldSelector, limit, resourceVersion } = options;
+  return { labelSelector, fieldSelector, limit: limit?.toString(), continue: options.continue, resourceVersion };
+}
+
+function watchQuery({ labelSelector, fieldSelector, resourceVersion }: WatchOptions): Query {
+  return { watch: 'true', allowWatchBookmarks: 'true', resourceVersion, labelSelector, fieldSelector };
+}
+
+function pageOf(value: unknown): Page<unknown> {
+  if (!isRecord(value) || !isRecord(value.metadata)) throw new TypeError('a list without metadata');
+  const { resourceVersion, continue: next } = value.metadata;
+  if (typeof resourceVersion !== 'string') throw new TypeError('a list without resourceVersion');
+  const items = Array.isArray(value.items) ? value.items : [];
+  return { items, resourceVersion, ...(typeof next === 'string' && next !== '' && { continue: next }) };
+}
+
+function preconditioned(body: object, resourceVersion: string): string {
+  const metadata = 'metadata' in body && isRecord(body.metadata) ? body.metadata : {};
+  return JSON.stringify({ ...body, metadata: { ...metadata, resourceVersion } });
+}

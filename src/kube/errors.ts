@@ -1,0 +1,119 @@
+import { BotmintError, type Retry } from '../base/errors.ts';
+import { isRecord } from './objects.ts';
+
+export interface StatusCause {
+  reason?: string;
+  message?: string;
+  field?: string;
+}
+
+/** The API server answered with a refusal. Below status 500 it is certain that a write was not carried out. */
+export class KubeError extends BotmintError {
+  readonly status: number;
+  /** The server's own word, as `Conflict` or `NotFound`. */
+  readonly reason: string;
+  readonly causes: readonly StatusCause[];
+  readonly retry: Retry;
+
+  constructor(of: { status: number; reason: string; message: string; causes: readonly StatusCause[]; retry: Retry }) {
+    super(of.message);
+    this.status = of.status;
+    this.reason = of.reason;
+    this.causes = of.causes;
+    this.retry = of.retry;
+  }
+
+  /** Reads the Status object of an answer. Whatever else a proxy may have answered is named by its code alone. */
+  static of(status: number, body: unknown, retryAfterSeconds: number | undefined): KubeError {
+    const seen = isRecord(body) && body.kind === 'Status' ? body : {};
+    const details = isRecord(seen.details) ? seen.details : {};
+    const seconds = retryAfterSeconds ?? numberOf(details.retryAfterSeconds);
+    return new KubeError({
+      status,
+      reason: stringOf(seen.reason) ?? reasonsByStatus[status] ?? 'Unknown',
+      message: stringOf(seen.message) ?? `the API server answered with status ${status}`,
+      causes: Array.isArray(details.causes) ? details.causes.filter(isRecord).map(causeOf) : [],
+      retry: seconds === undefined ? { kind: 'backoff' } : { kind: 'after', seconds },
+    });
+  }
+}
+
+/**
+ * No answer: network, TLS, a deadline, an answer that cannot be read. The outcome of a write is unknown: it may have
+ * been carried out, and it may still be.
+ */
+export class Unreachable extends BotmintError {
+  readonly reason = 'Unreachable';
+  readonly retry: Retry = { kind: 'backoff' };
+}
+
+/** A write that failed like this may have been carried out (the server's own time-outs of etcd included), or may still be. */
+export function isOutcomeUnknown(error: unknown): boolean {
+  return !(error instanceof KubeError) || error.status >= 500;
+}
+
+/** There is nothing under that name (any more). */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof KubeError && error.status === 404;
+}
+
+/** A precondition (resourceVersion or UID) does not hold. */
+export function isConflict(error: unknown): boolean {
+  return error instanceof KubeError && error.status === 409 && error.reason === 'Conflict';
+}
+
+/** A POST met an object of that name. */
+export function isAlreadyExists(error: unknown): boolean {
+  return error instanceof KubeError && error.status === 409 && error.reason === 'AlreadyExists';
+}
+
+/** The resourceVersion or continue token is older than what the server still remembers. */
+export function isGone(error: unknown): boolean {
+  return error instanceof KubeError && error.status === 410;
+}
+
+/** Refused by authorization, admission, quota, or because the namespace is going. */
+export function isForbidden(error: unknown): boolean {
+  return error instanceof KubeError && error.status === 403;
+}
+
+/** The object does not satisfy its schema or rules. */
+export function isInvalid(error: unknown): boolean {
+  return error instanceof KubeError && error.status === 422;
+}
+
+// What apimachinery answers for a bare status; only used where no Status object came with it.
+const reasonsByStatus: Readonly<Record<number, string>> = {
+  400: 'BadRequest',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'NotFound',
+  405: 'MethodNotAllowed',
+  406: 'NotAcceptable',
+  409: 'Conflict',
+  410: 'Gone',
+  413: 'RequestEntityTooLarge',
+  415: 'UnsupportedMediaType',
+  422: 'Invalid',
+  429: 'TooManyRequests',
+  500: 'InternalError',
+  503: 'ServiceUnavailable',
+  504: 'Timeout',
+};
+
+function causeOf(value: Record<string, unknown>): StatusCause {
+  const cause: StatusCause = {};
+  const { reason, message, field } = value;
+  if (typeof reason === 'string') cause.reason = reason;
+  if (typeof message === 'string') cause.message = message;
+  if (typeof field === 'string') cause.field = field;
+  return cause;
+}
+
+function stringOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === 'number' && value > 0 ? value : undefined;
+}
