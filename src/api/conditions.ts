@@ -11,6 +11,9 @@ export interface Condition {
   observedGeneration: number;
 }
 
+/** A condition as it is read: another version may have written it, in words that this one does not know. */
+export type RecordedCondition = Omit<Condition, 'type' | 'reason'> & { type: string; reason: string };
+
 export type ConditionType = 'Ready' | 'Reconciling' | 'Stalled';
 
 /** The closed list of reasons; conditions, events and metrics use the same words. Each says when it holds and what helps. */
@@ -62,7 +65,7 @@ const statuses = {
  */
 export function conditionsOf(
   verdict: Verdict,
-  old: readonly Condition[] | undefined,
+  old: readonly RecordedCondition[] | undefined,
   generation: number,
   now: Date,
 ): Condition[] {

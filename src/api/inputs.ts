@@ -18,6 +18,8 @@ export const Inputs = z.looseObject({
   /** Left out for a credential that never ends. */
   expiresAt: z.string().optional(),
   audiences: z.array(z.string()),
+  /** The token named no audience and took the issuer's first: a later change of that default is no reason to issue. */
+  audiencesDefaulted: z.boolean().optional(),
   scopes: z.array(z.string()),
   identities: z.array(z.looseObject({ service: z.string(), id: z.string() })),
   keyID: z.string(),

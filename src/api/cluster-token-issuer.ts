@@ -1,0 +1,168 @@
+import * as z from 'zod';
+import { duration } from './durations.ts';
+import { audience, identityGlob, issuerURL, scope } from './forms.ts';
+import { ageColumn, defineKind, readyColumns } from './kind.ts';
+import { NamespaceSelection } from './namespace-selection.ts';
+import { objectFields, statusFields, unseen } from './object.ts';
+import { guarded, immutable, mapBy, opaque, type Rule, setOf, text, time } from './schema.ts';
+
+const jwt = z
+  .object({
+    issuerURL: immutable(text({ max: 512, form: issuerURL }), 'issuerURL').describe(
+      'The claim `iss` of every token, under which relying parties look for `/.well-known/openid-configuration`. Unique in the cluster. Immutable. Example: `https://tokens.example.com`.',
+    ),
+    audiences: setOf(text({ max: 512, form: audience }).describe('One audience, such as `https://api.example.com`.'), {
+      min: 1,
+      max: 32,
+    }).describe('The audiences that tokens may have. A BotToken that names none has the first.'),
+    algorithm: z
+      .enum(['ES256', 'RS256', 'EdDSA'])
+      .default('ES256')
+      .describe('How tokens are signed. RS256 makes long tokens, but everything can verify them. Left out: `ES256`.'),
+  })
+  .describe('JSON Web Tokens, signed by botmint itself and verified with the keys that it publishes.');
+
+/**
+ * The types of issuers: the schema of each, and the lists of `limits` that mean something for it. A new type is a new
+ * entry: the fields, "exactly one of", what is immutable and what does not go together follow from this table.
+ */
+const types = { jwt: { schema: jwt, limits: ['scopes', 'identities'] } } as const satisfies IssuerTypes;
+
+/** The lists of `limits`. Each goes with the types that name it. */
+const limitLists = {
+  scopes: setOf(
+    text({ max: 253, form: scope }).describe('A scope, in which a star stands for anything, such as `orders:*`.'),
+    { max: 64 },
+  )
+    .exactOptional()
+    .describe(
+      'The scopes that BotTokens may ask for; `*` stands for anything, `{namespace}` for the namespace of the BotUser. `["*"]` allows all. Left out: none.',
+    ),
+  identities: setOf(text({ max: 320, form: identityGlob }).describe('`service/id`, such as `github/acme-*`.'), {
+    max: 64,
+  })
+    .exactOptional()
+    .describe(
+      'The identities that BotUsers may claim, as `service/id`; `*` stands for anything, `{namespace}` for the namespace of the BotUser. `["*"]` allows all. Left out: none.',
+    ),
+};
+
+const limits = z
+  .object({
+    maxLifetime: duration()
+      .exactOptional()
+      .describe(
+        'The longest `expiresIn` that is served, such as `90d`; `never` is then refused too. Left out: no ceiling.',
+      ),
+    ...limitLists,
+  })
+  .describe(
+    'What no consumer can exceed. A wish above it is refused and nothing is issued. Lowered later, it revokes nothing: it is asked at the next issue.',
+  );
+
+export interface IssuerType {
+  schema: z.ZodObject;
+  limits: readonly (keyof typeof limitLists)[];
+}
+export type IssuerTypes = Readonly<Record<string, IssuerType>>;
+
+/** What the CRD and zod hold for a table of types. */
+export function issuerSpec(table: IssuerTypes): z.ZodType {
+  const names = Object.keys(table);
+  const branches = Object.entries(table).map(([name, { schema }]) => [name, schema.exactOptional()]);
+  const spec = z
+    .object({
+      ...Object.fromEntries(branches),
+      allowedNamespaces: NamespaceSelection.default({ from: 'None' }),
+      limits: limits.default({}),
+    })
+    .refine(value => names.filter(name => value[name] !== undefined).length === 1, exactlyOne(names));
+  return guarded(spec, ...typeRules(names), ...limitRules(table)).describe(
+    'Exactly one type, and who may use it for what.',
+  );
+}
+
+function exactlyOne(names: readonly string[]): string {
+  return `exactly one type of issuer must be set, out of: ${names.join(', ')}`;
+}
+
+function typeRules(names: readonly string[]): Rule[] {
+  const present = names.map(name => `has(self.${name})`);
+  return [
+    { rule: `[${present.join(', ')}].exists_one(t, t)`, message: exactlyOne(names) },
+    {
+      rule: names.map(name => `has(self.${name}) == has(oldSelf.${name})`).join(' && '),
+      message: 'the type of an issuer is immutable: make a new issuer',
+    },
+  ];
+}
+
+function limitRules(table: IssuerTypes): Rule[] {
+  return Object.keys(limitLists).flatMap(list => {
+    const foreign = Object.entries(table).filter(([, type]) => !type.limits.some(name => name === list));
+    return foreign.map(([name]) => ({
+      rule: `!has(self.limits.${list}) || !has(self.${name})`,
+      message: `limits.${list} means nothing for an issuer of type ${name}`,
+      fieldPath: `.limits.${list}`,
+    }));
+  });
+}
+
+/** One branch for each type, in which the others are absent. */
+type OneOf<Table extends IssuerTypes> = {
+  [Name in keyof Table]: { [Own in Name]: z.infer<Table[Own]['schema']> } & {
+    [Other in Exclude<keyof Table, Name>]?: never;
+  };
+}[keyof Table];
+
+type IssuerSpec = OneOf<typeof types> & {
+  allowedNamespaces: NamespaceSelection;
+  limits: z.infer<typeof limits>;
+};
+
+const key = z
+  .object({
+    kid: z
+      .string()
+      .max(128)
+      .describe('The id of the key (its RFC 7638 thumbprint): the `kid` in the header of a token.'),
+    publicJWK: opaque().describe('The public half as a JSON Web Key.'),
+    state: z
+      .enum(['Active', 'Next', 'Retired'])
+      .describe('Active: it signs. Next: it takes over later. Retired: tokens that it signed still verify.'),
+    since: time().describe('When it came into this state.'),
+    secretName: z.string().max(253).describe("The Secret with the private half, in botmint's namespace."),
+  })
+  .describe('One signing key. What stands here is what relying parties are served.');
+
+const status = z
+  .object({
+    ...statusFields,
+    keys: mapBy('kid', key, { max: 32 })
+      .exactOptional()
+      .describe('The signing keys. A key signs only after it stands here.'),
+  })
+  .describe('What botmint has seen and done. Only botmint writes it.');
+
+/** Where credentials come from. */
+export const ClusterTokenIssuer = z
+  .object({
+    ...objectFields,
+    // TypeScript cannot follow the table through zod; that exactly one branch is there is refined above.
+    spec: issuerSpec(types) as z.ZodType<IssuerSpec>,
+    status: status.meta(unseen).exactOptional(),
+  })
+  .describe(
+    'Where the credentials of bots come from, for the namespaces that it allows. An issuer that is being deleted stays until nothing depends on it.',
+  );
+export type ClusterTokenIssuer = z.infer<typeof ClusterTokenIssuer>;
+
+export const clusterTokenIssuerKind = defineKind<ClusterTokenIssuer>({
+  kind: 'ClusterTokenIssuer',
+  plural: 'clustertokenissuers',
+  namespaced: false,
+  shortNames: ['cti'],
+  columns: [...readyColumns, ageColumn],
+  selectableFields: [],
+  schema: ClusterTokenIssuer,
+});

@@ -1,0 +1,78 @@
+import * as z from 'zod';
+import { mapBy, time } from './schema.ts';
+
+const owner = z.object({
+  apiVersion: z.string(),
+  kind: z.string(),
+  name: z.string(),
+  uid: z.string(),
+  controller: z.boolean().exactOptional(),
+  blockOwnerDeletion: z.boolean().exactOptional(),
+});
+
+/** What botmint reads of an object's metadata. Kubernetes defines it, so it is no part of a CRD. */
+const metadata = z.object({
+  name: z.string(),
+  namespace: z.string().exactOptional(),
+  uid: z.string(),
+  resourceVersion: z.string(),
+  generation: z.int().exactOptional(),
+  creationTimestamp: z.string(),
+  deletionTimestamp: z.string().exactOptional(),
+  labels: z.record(z.string(), z.string()).exactOptional(),
+  annotations: z.record(z.string(), z.string()).exactOptional(),
+  finalizers: z.array(z.string()).exactOptional(),
+  ownerReferences: z.array(owner).exactOptional(),
+});
+
+/** The fields that every object has. */
+export const objectFields = {
+  apiVersion: z.string().exactOptional(),
+  kind: z.string().exactOptional(),
+  metadata,
+};
+
+const condition = z
+  .object({
+    type: z
+      .string()
+      .max(316)
+      .describe(
+        'Ready sums up. Reconciling means that botmint goes on by itself. Stalled means that only a change can help.',
+      ),
+    status: z.enum(['True', 'False', 'Unknown']).describe('Whether it holds.'),
+    reason: z
+      .string()
+      .max(1024)
+      .describe('One word from a closed list: docs/reference/conditions.md says what each means and what helps.'),
+    message: z.string().max(32_768).describe('The same in a sentence, with the names it is about.'),
+    lastTransitionTime: time().describe('When `status` last changed.'),
+    observedGeneration: z.int().describe('The generation of the object that this was said about.'),
+  })
+  .describe('One statement about the object.');
+
+/** The fields that every status has. Conditions of a newer version stay readable: their words are not closed here. */
+export const statusFields = {
+  observedGeneration: z
+    .int()
+    .exactOptional()
+    .describe('The `metadata.generation` that this status is about. -1: botmint has not seen the object yet.'),
+  conditions: mapBy('type', condition, { max: 16 })
+    .exactOptional()
+    .describe('Ready, Reconciling and Stalled, by the rules of kstatus: `kubectl wait --for=condition=Ready` works.'),
+};
+
+/** The back-off of an object whose last attempt failed. It is recorded, so that a restart does not try everything again. */
+export const retry = z
+  .object({
+    attempts: z.int().min(1).describe('How many attempts in a row have failed.'),
+    at: time().describe('When the next attempt is made. A change of the spec is served at once.'),
+    reason: z
+      .string()
+      .max(1024)
+      .describe('Why the last attempt failed, in the word that the condition and the metric use.'),
+  })
+  .describe('Present while attempts fail: when botmint tries again.');
+
+/** Tells a reader, kstatus and Argo CD that nobody has looked at a new object yet. */
+export const unseen = { default: { observedGeneration: -1 } };
