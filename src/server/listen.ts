@@ -1,0 +1,151 @@
+import { once } from 'node:events';
+import { createServer as createPlainServer } from 'node:http';
+import { createServer as createTLSServer } from 'node:https';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import type { Log } from '../base/log.ts';
+import type { CertificateSource, ServingCertificate } from './tls.ts';
+
+/** Requests are forms with one token in them. */
+const bodyLimit = 64 * 1024;
+/** Milliseconds. A request that is not in by then is dropped, an answer that is not ready by then is a 503. */
+const requestTimeout = 10_000;
+const handlerTimeout = 15_000;
+/** Longer than what proxies keep a connection for, so that it is they who close it, and no request is lost. */
+const keepAliveTimeout = 75_000;
+const silenceTimeout = 90_000;
+/** The process is killed 10 s after it was asked to stop; this leaves time for the rest. */
+const closeGrace = 5_000;
+
+/** An HTTP server before it listens: endpoints are registered on `app`, and tests call `app.inject`. */
+export interface HTTPServer {
+  readonly app: FastifyInstance;
+  /** `address` is `host:port`, or `:port` for all addresses of the machine; port 0 lets the system choose. */
+  listen(address: string): Promise<AddressInfo>;
+  /** No new requests; running ones may end within 5 s, then every connection is cut. May be called twice. */
+  close(): Promise<void>;
+}
+
+/** The server of the TLS port. It takes over each new certificate without interrupting a connection. */
+export function createServer(o: { certificates: CertificateSource; log: Log }): HTTPServer {
+  const server = createTLSServer({
+    ...timeouts,
+    // A connection that has not said anything in TLS holds resources all the same.
+    handshakeTimeout: requestTimeout,
+    minVersion: 'TLSv1.2',
+  });
+  const use = ({ certificate, key }: ServingCertificate) =>
+    server.setSecureContext({ cert: certificate, key: key.reveal(), minVersion: 'TLSv1.2' });
+  if (o.certificates.current !== undefined) use(o.certificates.current);
+  o.certificates.onChange(use);
+  return createHTTPServer(server, o.log);
+}
+
+/** The server of the plain port, for probes and metrics. */
+export function createPlain(o: { log: Log }): HTTPServer {
+  return createHTTPServer(createPlainServer(timeouts), o.log);
+}
+
+const timeouts = { requestTimeout, headersTimeout: requestTimeout, keepAliveTimeout };
+
+function createHTTPServer(server: ReturnType<typeof createPlainServer>, log: Log): HTTPServer {
+  server.setTimeout(silenceTimeout);
+  const app = fastify({
+    serverFactory: requestListener => server.on('request', requestListener),
+    logger: false,
+    bodyLimit,
+    handlerTimeout,
+    frameworkErrors: (error, request, reply) => answerError(error, request, reply, log),
+  });
+  addRules(app, log);
+  const stop = stopper(server);
+  app.addHook('onSend', async (_, reply) => {
+    if (!server.listening) reply.header('connection', 'close');
+  });
+  return {
+    app,
+    listen: async address => {
+      await app.ready();
+      return await listen(server, parseAddress(address));
+    },
+    close: async () => {
+      await Promise.all([stop(), app.close()]);
+    },
+  };
+}
+
+/** Errors that say little, answers that nobody stores unless an endpoint allows it, and a log without names or values. */
+function addRules(app: FastifyInstance, log: Log): void {
+  app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
+  app.setNotFoundHandler((_, reply) => reply.code(404).send({ error: 'not_found' }));
+  app.addHook('onSend', async (_, reply) => {
+    reply.header('x-content-type-options', 'nosniff');
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    log.debug({ ...named(request), status: reply.statusCode, milliseconds: reply.elapsedTime }, 'request answered');
+  });
+}
+
+/** What a caller did wrong is named by its status alone; what went wrong with us is in our log, not in the answer. */
+function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): void {
+  const status = statusOf(error);
+  if (status >= 500) log.error({ ...named(request), err: error }, 'request failed');
+  void reply.code(status).send({ error: errorCodes[status] ?? (status < 500 ? 'invalid_request' : 'server_error') });
+}
+
+const errorCodes: Readonly<Record<number, string>> = {
+  404: 'not_found',
+  413: 'request_too_large',
+  415: 'unsupported_media_type',
+  503: 'temporarily_unavailable',
+};
+
+function statusOf(error: unknown): number {
+  const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined;
+  return typeof status === 'number' && status >= 400 && status <= 599 ? status : 500;
+}
+
+/** The pattern of the route and never the address: people put tokens into addresses. */
+function named(request: FastifyRequest): { method: string; route: string } {
+  return { method: request.method, route: request.routeOptions.url ?? 'unknown' };
+}
+
+/**
+ * Stops a server: no new connections, then, after the grace, an end to those that are left. Connections are counted from
+ * the first byte on, because the server itself does not know of one whose TLS handshake is not over.
+ */
+function stopper(server: Server): () => Promise<void> {
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
+  return async () => {
+    const timer = setTimeout(() => open.forEach(cut), closeGrace);
+    // Its only error is that it was not listening.
+    await new Promise<void>(resolve => server.close(() => resolve()));
+    clearTimeout(timer);
+  };
+}
+
+function cut(socket: Socket): void {
+  socket.destroy();
+}
+
+async function listen(server: Server, at: { host: string | undefined; port: number }): Promise<AddressInfo> {
+  server.listen(at);
+  await once(server, 'listening');
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') throw new Error('not listening on a port');
+  return bound;
+}
+
+/** `:8443`, `127.0.0.1:0`, `[::1]:8443`. Throws when there is no port in it. */
+export function parseAddress(address: string): { host: string | undefined; port: number } {
+  const match = /^(?:\[([\d:a-f]+)\]|([^:[\]]*)):(\d{1,5})$/i.exec(address);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) throw new Error(`not an address to listen on: ${address} (host:port or :port)`);
+  // Without a host Node listens on all addresses, and knows how to on a machine that has no IPv6.
+  return { host: match[1] ?? (match[2] || undefined), port };
+}
