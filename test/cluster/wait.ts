@@ -1,0 +1,25 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * Looks again and again until it sees something (anything but undefined and false), and gives that back. Fails after
+ * the deadline with what it waited for, and with the last error when looking itself failed.
+ */
+export async function eventually<T>(
+  what: string,
+  look: () => Promise<T | undefined | false> | T | undefined | false,
+  { seconds = 10, everyMilliseconds = 20 }: { seconds?: number; everyMilliseconds?: number } = {},
+): Promise<T> {
+  const deadline = performance.now() + seconds * 1000;
+  let cause: unknown;
+  do {
+    try {
+      const seen = await look();
+      if (seen !== undefined && seen !== false) return seen;
+      cause = undefined;
+    } catch (error) {
+      cause = error;
+    }
+    await sleep(everyMilliseconds);
+  } while (performance.now() < deadline);
+  throw new Error(`not within ${seconds} s: ${what}`, { cause });
+}
