@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { dnsLabel, identityID, objectName, service } from './forms.ts';
 import { ageColumn, createdByColumn, defineKind, readyColumns } from './kind.ts';
 import { objectFields, retry, statusFields, unseen } from './object.ts';
-import { guarded, immutable, mapBy, text } from './schema.ts';
+import { celMatches, guarded, immutable, mapBy, text } from './schema.ts';
 
 const issuerRef = immutable(
   z.object({
@@ -72,7 +72,7 @@ export const BotUser = guarded(
     fieldPath: '.spec.username',
   },
   {
-    rule: `has(self.spec.username) || self.metadata.name.size() <= 63 && self.metadata.name.matches('${dnsLabel.pattern.source}')`,
+    rule: `has(self.spec.username) || self.metadata.name.size() <= 63 && ${celMatches('self.metadata.name', dnsLabel.pattern)}`,
     message:
       'the name of the object cannot be a username (at most 63 lower-case letters, digits and hyphens): set spec.username',
     fieldPath: '.spec.username',

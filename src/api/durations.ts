@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { type Form, text } from './schema.ts';
+import { celMatches, type Form, text } from './schema.ts';
 
 const secondsPerUnit: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400, mo: 2_592_000 };
 
@@ -38,5 +38,5 @@ export function celSeconds(field: string): string {
 
 /** CEL for whether a field is a length of time that ends. Where it is not, another rule has said so already. */
 export function celIsDuration(field: string): string {
-  return `${field}.matches('${finite.pattern.source}')`;
+  return celMatches(field, finite.pattern);
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { lifetime } from './durations.ts';
 
 /**
  * What a credential was made from. It is written with the credential, in one annotation of the Secret, and copied from
@@ -12,7 +13,7 @@ export const Inputs = z.looseObject({
   username: z.string(),
   issuer: z.looseObject({ kind: z.string(), name: z.string(), uid: z.string() }),
   botUser: z.looseObject({ namespace: z.string(), name: z.string(), uid: z.string() }),
-  expiresIn: z.string(),
+  expiresIn: lifetime(),
   /** RFC 3339, whole seconds, as everywhere in Kubernetes. */
   issuedAt: z.string(),
   /** Left out for a credential that never ends. */

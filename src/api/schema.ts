@@ -39,14 +39,19 @@ export function text({ max, form }: { max: number; form?: Form }): z.ZodString {
 }
 
 function formRule({ pattern, says }: Form): Rule {
-  return { rule: `self.matches(${celText(pattern)})`, message: says };
+  return { rule: celMatches('self', pattern), message: says };
 }
 
-/** A pattern as a raw CEL string, in which a backslash is itself. */
-export function celText(pattern: RegExp): string {
-  const source = pattern.source.replaceAll('\\/', '/');
+/** A pattern as a raw CEL string, in which a backslash is itself. JavaScript escapes slashes, which RE2 need not know. */
+export function celText(pattern: string): string {
+  const source = pattern.replaceAll('\\/', '/');
   if (source.includes("'")) throw new Error(`a pattern with a quote cannot stand in CEL: ${source}`);
   return `r'${source}'`;
+}
+
+/** CEL for whether a field looks like that. */
+export function celMatches(field: string, pattern: RegExp): string {
+  return `${field}.matches(${celText(pattern.source)})`;
 }
 
 /** A list without duplicates, in which the order says nothing. */

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { labelKey, labelValue, objectName, secretKey } from './forms.ts';
 import { defaultSecretKey } from './names.ts';
-import { celText, guarded, mapBy, type Rule, text } from './schema.ts';
+import { celMatches, guarded, mapBy, type Rule, text } from './schema.ts';
 
 /** What templates may hold, and what stands there in the Secret. */
 export const placeholders = {
@@ -59,16 +59,16 @@ const reserved = /^([a-z0-9.-]*[.])?(kubernetes[.]io|k8s[.]io|botmint[.]dev|argo
 /** Argo CD reads its credentials from Secrets with this label: to be one of them is what its user wants. */
 const permitted = 'argocd.argoproj.io/secret-type';
 
-const isReserved = `(k.matches(${celText(reserved)}) && k != '${permitted}')`;
+const isReserved = `(${celMatches('k', reserved)} && k != '${permitted}')`;
 const notReserved: Rule = {
   rule: `!self.exists(k, ${isReserved})`,
   message: `prefixes of Kubernetes, Argo CD, Flux and botmint are reserved, ${permitted} apart`,
   messageExpression: `self.filter(k, ${isReserved})[0] + ': the prefix is reserved for Kubernetes, Argo CD, Flux or botmint'`,
 };
 const validKeys: Rule = {
-  rule: `self.all(k, k.matches(${celText(labelKey.pattern)}))`,
+  rule: `self.all(k, ${celMatches('k', labelKey.pattern)})`,
   message: `each key ${labelKey.says}`,
-  messageExpression: `self.filter(k, !k.matches(${celText(labelKey.pattern)}))[0] + ': a key ${labelKey.says}'`,
+  messageExpression: `self.filter(k, !${celMatches('k', labelKey.pattern)})[0] + ': a key ${labelKey.says}'`,
 };
 
 const labels = guarded(

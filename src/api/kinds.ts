@@ -1,0 +1,6 @@
+import { botTokenKind } from './bot-token.ts';
+import { botUserKind } from './bot-user.ts';
+import { clusterTokenIssuerKind } from './cluster-token-issuer.ts';
+
+/** Every kind of botmint: each gets a CRD and a reference page. */
+export const kinds = [clusterTokenIssuerKind, botUserKind, botTokenKind] as const;
