@@ -52,7 +52,7 @@ const spec = guarded(
       .exactOptional()
       .describe('`true` revokes the token and deletes its Secret. Final: make a new BotToken to have a token again.'),
     rotation: rotation.exactOptional(),
-    secret: SecretTemplate.prefault({}),
+    secret: SecretTemplate,
   }),
   {
     rule: "!has(self.rotation) || self.expiresIn != 'never'",

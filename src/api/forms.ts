@@ -1,4 +1,4 @@
-import type { Form } from './schema.ts';
+import { celMatches, type Form } from './schema.ts';
 
 const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
 const subdomain = `${label}([.]${label})*`;
@@ -27,6 +27,11 @@ export const labelKey: Form = {
   pattern: new RegExp(`^(${subdomain}/)?${qualified}$`),
   says: 'must be a name of at most 63 letters, digits, hyphens, underscores and dots, if need be after a DNS name and a slash',
 };
+
+/** CEL for whether a field is such a key. The length of the prefix is counted, which a pattern of two parts cannot do. */
+export function celIsLabelKey(field: string): string {
+  return `(${celMatches(field, labelKey.pattern)} && ${field}.find('^[^/]*/').size() <= 254)`;
+}
 
 export const labelValue: Form = {
   pattern: new RegExp(`^(${qualified})?$`),

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { labelKey, labelValue } from './forms.ts';
-import { celMatches, guarded, text } from './schema.ts';
+import { celIsLabelKey, labelKey, labelValue } from './forms.ts';
+import { guarded, text } from './schema.ts';
 
 const operators = ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const;
 
@@ -25,7 +25,7 @@ const expression = guarded(
 ).describe('One condition on the labels.');
 
 const matchLabels = guarded(z.record(z.string(), text({ max: 63, form: labelValue })).meta({ maxProperties: 32 }), {
-  rule: `self.all(k, ${celMatches('k', labelKey.pattern)})`,
+  rule: `self.all(k, ${celIsLabelKey('k')})`,
   message: `each key ${labelKey.says}`,
 }).describe('Labels that the namespace must have, such as `kubernetes.io/metadata.name: shop`.');
 

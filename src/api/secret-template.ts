@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { labelKey, labelValue, objectName, secretKey } from './forms.ts';
+import { celIsLabelKey, labelKey, labelValue, objectName, secretKey } from './forms.ts';
 import { defaultSecretKey } from './names.ts';
 import { celMatches, guarded, mapBy, type Rule, text } from './schema.ts';
 
@@ -66,9 +66,9 @@ const notReserved: Rule = {
   messageExpression: `self.filter(k, ${isReserved})[0] + ': the prefix is reserved for Kubernetes, Argo CD, Flux or botmint'`,
 };
 const validKeys: Rule = {
-  rule: `self.all(k, ${celMatches('k', labelKey.pattern)})`,
+  rule: `self.all(k, ${celIsLabelKey('k')})`,
   message: `each key ${labelKey.says}`,
-  messageExpression: `self.filter(k, !${celMatches('k', labelKey.pattern)})[0] + ': a key ${labelKey.says}'`,
+  messageExpression: `self.filter(k, !${celIsLabelKey('k')})[0] + ': a key ${labelKey.says}'`,
 };
 
 const labels = guarded(
@@ -97,16 +97,17 @@ const keysOfTypes: readonly Rule[] = [
   },
 ];
 
-/** The Secret that a credential is written to. */
-export const SecretTemplate = guarded(
+const defaults = { type: 'Opaque' as const, data: [{ key: defaultSecretKey, template: '$(token)' }] };
+
+const secret = guarded(
   z.object({
     name: text({ max: 253, form: objectName })
       .exactOptional()
       .describe(
         'The name of the Secret, in the namespace of this object. A Secret of that name that is not from botmint is never touched. Immutable. Left out: the name of this object.',
       ),
-    type: type.default('Opaque'),
-    data: data.default([{ key: defaultSecretKey, template: '$(token)' }]),
+    type: type.default(defaults.type),
+    data: data.default(defaults.data),
     labels: labels.exactOptional(),
     annotations: annotations.exactOptional(),
   }),
@@ -114,6 +115,9 @@ export const SecretTemplate = guarded(
 ).describe(
   `The Secret that the token is written to, in one write. It is deleted when the token is revoked, and stays when the token expires. Left out: a Secret with the name of this object and the key \`${defaultSecretKey}\`.`,
 );
+
+/** The Secret that a credential is written to. The API server checks a default against the rules before it fills it in, so this one is whole. */
+export const SecretTemplate = secret.default(defaults);
 export type SecretTemplate = z.infer<typeof SecretTemplate>;
 export type SecretType = SecretTemplate['type'];
 export type SecretEntry = SecretTemplate['data'][number];
