@@ -1,6 +1,6 @@
 import type { Log } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
-import type { ClusterConfig } from './config.ts';
+import type { ClusterConfig } from './credentials.ts';
 import { isNotFound } from './errors.ts';
 import { isRecord, type KubeObject, type Ref, type Resource } from './objects.ts';
 import { collectionPath, objectPath, type Query, withQuery } from './paths.ts';
@@ -41,7 +41,10 @@ export interface Page<T> {
 export interface WatchOptions extends Selection {
   signal: AbortSignal;
   resourceVersion: string;
+  /** After so long the server ends the watch, and says how far it got two seconds before. */
   timeoutSeconds: number;
+  /** A connection that is silent for longer is cut. */
+  silenceMilliseconds: number;
   metadataOnly?: boolean;
   /** Told each piece of the answer as it comes; lines are not aligned with pieces. */
   onChunk: (chunk: Uint8Array) => void;
@@ -156,8 +159,8 @@ export class Client {
     const query = { ...watchQuery(options), timeoutSeconds: `${options.timeoutSeconds}` };
     const path = withQuery(collectionPath(resource, options.namespace), query);
     const accept = acceptOf(resource, options);
-    const { signal, onChunk } = options;
-    return this.#transport.stream({ resource: resource.plural, path, accept, signal, onChunk });
+    const { signal, silenceMilliseconds, onChunk } = options;
+    return this.#transport.stream({ resource: resource.plural, path, accept, signal, silenceMilliseconds, onChunk });
   }
 
   /** Ends all connections; calls that are still running end with Unreachable. */

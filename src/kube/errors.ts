@@ -45,6 +45,13 @@ export class KubeError extends BotmintError {
 export class Unreachable extends BotmintError {
   readonly reason = 'Unreachable';
   readonly retry: Retry = { kind: 'backoff' };
+  /** What was missing: a connection that lasts, an answer in time, an answer that can be read, credentials to ask with. */
+  readonly lack: 'connection' | 'deadline' | 'answer' | 'credentials';
+
+  constructor(lack: Unreachable['lack'], message: string) {
+    super(message);
+    this.lack = lack;
+  }
 }
 
 /** A write that failed like this may have been carried out (the server's own time-outs of etcd included), or may still be. */
