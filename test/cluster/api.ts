@@ -1,7 +1,6 @@
-import type { RequestOptions } from 'node:https';
-import { KubeConfig } from '@kubernetes/client-node';
 import { Agent, request } from 'undici';
 import { z } from 'zod';
+import { connectionOf } from './connect.ts';
 
 export interface Answer {
   status: number;
@@ -60,17 +59,8 @@ export class Api {
 
   /** Reads the kubeconfig's current context. */
   static async open(kubeconfigFile: string): Promise<Api> {
-    const config = new KubeConfig();
-    config.loadFromFile(kubeconfigFile);
-    const cluster = config.getCurrentCluster();
-    if (!cluster) throw new Error(`${kubeconfigFile} has no current context`);
-    const options: RequestOptions = {};
-    await config.applyToHTTPSOptions(options);
-    const { ca, cert, key, rejectUnauthorized, servername } = options;
-    const given = { ca, cert, key, rejectUnauthorized, servername };
-    const connect = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-    const headers = z.record(z.string(), z.string()).parse(options.headers ?? {});
-    return new Api(cluster.server, new Agent({ connect }), headers);
+    const { server, connect, headers } = await connectionOf(kubeconfigFile);
+    return new Api(server, new Agent({ connect }), headers);
   }
 
   /** Whatever the server answers; throws only when it does not answer. */
