@@ -56,15 +56,18 @@ const type = guarded(z.enum(types), {
 }).describe('The type of the Secret. Immutable. Left out: `Opaque`.');
 
 const reserved = /^([a-z0-9.-]*[.])?(kubernetes[.]io|k8s[.]io|botmint[.]dev|argoproj[.]io|toolkit[.]fluxcd[.]io)\//;
-/** Argo CD reads its credentials from Secrets with this label: to be one of them is what its user wants. */
-const permitted = 'argocd.argoproj.io/secret-type';
 
-const isReserved = `(${celMatches('k', reserved)} && k != '${permitted}')`;
-const notReserved: Rule = {
-  rule: `!self.exists(k, ${isReserved})`,
-  message: `prefixes of Kubernetes, Argo CD, Flux and botmint are reserved, ${permitted} apart`,
-  messageExpression: `self.filter(k, ${isReserved})[0] + ': the prefix is reserved for Kubernetes, Argo CD, Flux or botmint'`,
-};
+/** The message of the CRD names the key; the sentence for the reference page says which there are. */
+function notReserved(permitted?: string): Rule {
+  const exception = permitted === undefined ? '' : ` && k != '${permitted}'`;
+  const isReserved = `(${celMatches('k', reserved)}${exception})`;
+  return {
+    rule: `!self.exists(k, ${isReserved})`,
+    message: `prefixes of Kubernetes, Argo CD, Flux and botmint are reserved${permitted === undefined ? '' : `, ${permitted} apart`}`,
+    messageExpression: `self.filter(k, ${isReserved})[0] + ': the prefix is reserved for Kubernetes, Argo CD, Flux or botmint'`,
+  };
+}
+
 const validKeys: Rule = {
   rule: `self.all(k, ${celIsLabelKey('k')})`,
   message: `each key ${labelKey.says}`,
@@ -74,13 +77,14 @@ const validKeys: Rule = {
 const labels = guarded(
   z.record(z.string(), text({ max: 63, form: labelValue })).meta({ maxProperties: 32 }),
   validKeys,
-  notReserved,
+  // Argo CD reads its credentials from Secrets with this label: to be one of them is what its user wants.
+  notReserved('argocd.argoproj.io/secret-type'),
 ).describe('Labels of the Secret, such as `team: payments`. Taken away here, they are taken away there.');
 
 const annotations = guarded(
   z.record(z.string(), z.string().max(1024)).meta({ maxProperties: 32 }),
   validKeys,
-  notReserved,
+  notReserved(),
 ).describe("Annotations of the Secret, beside botmint's own.");
 
 /** What a Secret of a type must hold for the API server to take it. */

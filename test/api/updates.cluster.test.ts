@@ -1,0 +1,118 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type Answer, sharedCluster } from '../cluster/cluster.ts';
+import { bot, type Good, issuer, jwt, token } from './cases.ts';
+import { refusal, renamed, Samples } from './samples.ts';
+
+const cluster = sharedCluster();
+let samples: Samples;
+beforeAll(async () => {
+  samples = new Samples(cluster, await cluster.namespace());
+});
+
+describe('an update', () => {
+  const other = { ...jwt, issuerURL: 'https://other.example.com' };
+
+  test.each<[string, Good, object, string, string]>([
+    ['of botUserRef', token(), { botUserRef: { name: 'other' } }, 'spec.botUserRef', 'botUserRef is immutable'],
+    [
+      'of the name of the Secret',
+      token({ secret: { name: 'a' } }),
+      { secret: { name: 'b' } },
+      'spec.secret.name',
+      'is immutable',
+    ],
+    [
+      'that takes the name of the Secret away',
+      token({ secret: { name: 'a' } }),
+      { secret: null },
+      'spec.secret.name',
+      'is immutable',
+    ],
+    [
+      'that gives the Secret another name than its default',
+      token(),
+      { secret: { name: 'b' } },
+      'spec.secret.name',
+      'is immutable',
+    ],
+    [
+      'of the type of the Secret',
+      token(),
+      { secret: { type: 'kubernetes.io/basic-auth', data: [{ key: 'password', template: '$(token)' }] } },
+      'spec.secret.type',
+      'is immutable, as it is in Kubernetes',
+    ],
+    [
+      'of revoked to false',
+      token({ revoked: true }),
+      { revoked: false },
+      'spec.revoked',
+      'a revoked token stays revoked',
+    ],
+    [
+      'that takes revoked away',
+      token({ revoked: true }),
+      { revoked: null },
+      'spec.revoked',
+      'a revoked token stays revoked',
+    ],
+    ['of issuerRef', bot(), { issuerRef: { name: 'other' } }, 'spec.issuerRef', 'issuerRef is immutable'],
+    [
+      'of the username',
+      bot({ username: 'a' }),
+      { username: 'b' },
+      'spec.username',
+      'the username (spec.username, or the name of the object) is immutable',
+    ],
+    ['that takes the username away', bot({ username: 'a' }), { username: null }, 'spec.username', 'is immutable'],
+    ['that gives another username than the default', bot(), { username: 'b' }, 'spec.username', 'is immutable'],
+    ['of issuerURL', issuer(), { jwt: other }, 'spec.jwt.issuerURL', 'issuerURL is immutable'],
+    ['that takes the type of an issuer away', issuer(), { jwt: null }, 'spec', 'the type of an issuer is immutable'],
+  ])('%s is refused', async (_, sample, spec, field, message) => {
+    const answer = await updated(sample, spec);
+    expect(answer.status).toBe(422);
+    const body = refusal.parse(answer.body);
+    expect(body.message).toContain(message);
+    expect(body.details?.causes.map(cause => cause.field)).toContain(field);
+  });
+
+  test.each<[string, Good, object]>([
+    [
+      'of all else in a BotToken',
+      token(),
+      {
+        label: 'x',
+        expiresIn: '1h',
+        audiences: ['a'],
+        scopes: ['b'],
+        rotation: {},
+        secret: { data: [{ key: 'a', format: 'JSON' }], labels: { a: 'b' } },
+      },
+    ],
+    ['that revokes', token(), { revoked: true }],
+    ['that spells out the name of the Secret', token({}, 'spelled'), { secret: { name: 'spelled' } }],
+    ['of all else in a BotUser', bot(), { description: 'x', identities: [{ service: 'a', id: 'b' }] }],
+    ['that spells out the username', bot({}, 'spelled'), { username: 'spelled' }],
+    [
+      'of all else in an issuer',
+      issuer(),
+      {
+        jwt: { audiences: ['b'], algorithm: 'EdDSA' },
+        allowedNamespaces: { from: 'All' },
+        limits: { maxLifetime: '1d' },
+      },
+    ],
+  ])('%s is accepted', async (_, sample, spec) => {
+    const answer = await updated(sample, spec);
+    expect(answer.body).toMatchObject({ spec });
+  });
+});
+
+/** Stores a sample, under a name of its own unless the test gave it one, merges a change into its spec and takes it away. */
+async function updated(sample: Good, spec: object): Promise<Answer> {
+  const stored = sample.object.metadata.name === 'sample' ? renamed(sample) : sample;
+  expect((await samples.create(stored)).status).toBe(201);
+  const answer = await samples.change(stored, spec);
+  await samples.remove(stored);
+  return answer;
+}
