@@ -1,0 +1,112 @@
+import type { BotToken } from '../api/bot-token.ts';
+import { botTokenKind } from '../api/bot-token.ts';
+import { type BotUser, botUserKind } from '../api/bot-user.ts';
+import { revokeFinalizer } from '../api/names.ts';
+import { unreachable } from '../base/errors.ts';
+import { recordOf } from '../decide/bot-token-status.ts';
+import { decide, type Observed, type Step } from '../decide/bot-user.ts';
+import { botUserGrant } from '../decide/grant.ts';
+import type { Outcome } from '../kube/controller.ts';
+import { type Key, keyOf } from '../kube/objects.ts';
+import { usernameKeyOf } from './caches.ts';
+import { finalize, patchObject, release, Unsettled, type World } from './world.ts';
+
+/** More steps than a BotUser can need: finalizer, count, status, release, and a conflict at each. */
+const mostSteps = 12;
+
+/** Says whether a BotUser can be used, and keeps it until its credentials are revoked. */
+export class BotUsers {
+  readonly #world: World;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  async reconcile(key: Key, signal: AbortSignal): Promise<Outcome> {
+    const pass: { confirmedTokens: number | undefined } = { confirmedTokens: undefined };
+    for (let steps = 0; steps < mostSteps; steps++) {
+      const botUser = this.#world.caches.botUsers.get(key);
+      if (botUser === undefined) return { next: 'on-change' };
+      const step = decide(this.#observe(botUser, pass), this.#world.clock.now());
+      if (step.do === 'rest') return this.#rest(botUser);
+      await this.#act(botUser, step, pass, signal);
+    }
+    throw new Unsettled(`BotUser ${key} did not settle in ${mostSteps} steps`);
+  }
+
+  /** One that is going looks again by itself, should a token's change have been missed. */
+  #rest(botUser: BotUser): Outcome {
+    if (botUser.metadata.deletionTimestamp === undefined) return { next: 'on-change' };
+    return { next: 'at', time: new Date(this.#world.clock.now().getTime() + 5000) };
+  }
+
+  #observe(botUser: BotUser, pass: { confirmedTokens: number | undefined }): Observed {
+    const { botUsers, issuers, namespaces, tokens } = this.#world.caches;
+    const namespace = namespaces.get(botUser.metadata.namespace ?? '');
+    const rivals = botUsers.byIndex('username', usernameKeyOf(botUser)).filter(rival => rival !== botUser);
+    const grant = botUserGrant(botUser, rivals, {
+      issuer: issuers.get(botUser.spec.issuerRef.name),
+      namespaceLabels: namespace && (namespace.metadata.labels ?? {}),
+    });
+    const activeTokens = countOf(tokens.byIndex('botUser', keyOf(botUser)), botUser, this.#world.clock.now());
+    return { botUser, grant, activeTokens, confirmedTokens: pass.confirmedTokens };
+  }
+
+  async #act(
+    botUser: BotUser,
+    step: Exclude<Step, { do: 'rest' }>,
+    pass: { confirmedTokens: number | undefined },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { client, caches, report } = this.#world;
+    switch (step.do) {
+      case 'add-finalizer': {
+        await finalize(client, botUserKind, caches.botUsers, botUser, revokeFinalizer, signal);
+        return;
+      }
+      case 'confirm-tokens':
+        pass.confirmedTokens = await this.#countLive(botUser, signal);
+        return;
+      case 'remove-finalizer':
+        await release(client, botUserKind, caches.botUsers, botUser, revokeFinalizer, signal);
+        return;
+      case 'write-status': {
+        const body = { status: step.patch };
+        const written = await patchObject(client, botUserKind, caches.botUsers, botUser, body, signal, 'status');
+        if (written) report('BotUser', botUser, step.verdict, { always: false, action: 'Reconcile' });
+        return;
+      }
+      default:
+        return unreachable(step);
+    }
+  }
+
+  async #countLive(botUser: BotUser, signal: AbortSignal): Promise<number> {
+    const { namespace, name } = botUser.metadata;
+    const selection = { namespace, fieldSelector: `spec.botUserRef.name=${name}`, limit: 500 };
+    let count = 0;
+    let next: string | undefined;
+    do {
+      const page = await this.#world.client.list(botTokenKind, {
+        signal,
+        ...selection,
+        ...(next && { continue: next }),
+      });
+      count += countOf(page.items, botUser, this.#world.clock.now());
+      next = page.continue;
+    } while (next !== undefined);
+    return count;
+  }
+}
+
+/** Tokens with a credential that was issued for this very BotUser; an expired one counts no more. */
+function countOf(tokens: readonly BotToken[], botUser: BotUser, now: Date): number {
+  const going = botUser.metadata.deletionTimestamp !== undefined;
+  return tokens.filter(token => {
+    const record = recordOf(token);
+    if (record === undefined || record === 'unknown' || record.inputs.botUser.uid !== botUser.metadata.uid)
+      return false;
+    const { expiresAt } = record.inputs;
+    return going || expiresAt === undefined || Date.parse(expiresAt) > now.getTime();
+  }).length;
+}

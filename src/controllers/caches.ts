@@ -1,0 +1,84 @@
+import { type BotToken, botTokenKind } from '../api/bot-token.ts';
+import { type BotUser, botUserKind } from '../api/bot-user.ts';
+import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
+import { managedLabel } from '../api/names.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Metrics } from '../base/metrics.ts';
+import { secretNameOf } from '../decide/bot-token.ts';
+import { recordOf } from '../decide/bot-token-status.ts';
+import { usernameOf } from '../decide/grant.ts';
+import type { Client } from '../kube/client.ts';
+import { type Metadata, namespaces, secretMetadata } from '../kube/core-kinds.ts';
+import { type Key, type KubeObject, keyOf, type Resource } from '../kube/objects.ts';
+import { Reflector } from '../kube/reflector.ts';
+import { Store } from '../kube/store.ts';
+
+/** What the operator knows of the cluster. Of Secrets only metadata, and only of those with botmint's label. */
+export class Caches {
+  readonly tokens = new Store<BotToken>({
+    botUser: token => [botUserKeyOf(token)],
+    secret: token => [secretKeyOf(token)],
+    issuerUID: token => issuerUIDs(token),
+  });
+  readonly botUsers = new Store<BotUser>({
+    issuer: botUser => [botUser.spec.issuerRef.name],
+    username: botUser => [usernameKeyOf(botUser)],
+    namespace: botUser => [botUser.metadata.namespace ?? ''],
+  });
+  readonly issuers = new Store<ClusterTokenIssuer>({ url: issuer => [issuer.spec.jwt.issuerURL] });
+  readonly namespaces = new Store<KubeObject>({});
+  readonly secrets = new Store<Metadata>({});
+  readonly #reflectors: readonly Reflector<never>[];
+
+  constructor(o: { client: Client; log: Log; clock: Clock; metrics: Metrics }) {
+    const reflect = <T extends KubeObject>(resource: Resource<T>, store: Store<T>, extra: object = {}) =>
+      new Reflector({ ...o, resource, store, ...extra }) as unknown as Reflector<never>;
+    this.#reflectors = [
+      reflect(botTokenKind, this.tokens),
+      reflect(botUserKind, this.botUsers),
+      reflect(clusterTokenIssuerKind, this.issuers),
+      reflect(namespaces, this.namespaces, { metadataOnly: true }),
+      reflect(secretMetadata, this.secrets, { labelSelector: managedLabel }),
+    ];
+  }
+
+  /** Follows the cluster until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#reflectors.map(reflector => reflector.run(signal)));
+  }
+
+  async whenSynced(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#reflectors.map(reflector => reflector.whenSynced(signal)));
+  }
+
+  get synced(): boolean {
+    return this.#reflectors.every(reflector => reflector.synced);
+  }
+
+  /** Milliseconds since the oldest of the caches was last proven complete. */
+  age(): number {
+    return Math.max(...this.#reflectors.map(reflector => reflector.age()));
+  }
+}
+
+/** The BotUser that a token refers to. */
+export function botUserKeyOf(token: BotToken): Key {
+  return keyOf({ namespace: token.metadata.namespace, name: token.spec.botUserRef.name });
+}
+
+/** The Secret that a token's spec names. */
+export function secretKeyOf(token: BotToken): Key {
+  return keyOf({ namespace: token.metadata.namespace, name: secretNameOf(token) });
+}
+
+/** What may stand only once: a username at one issuer, within the namespace. */
+export function usernameKeyOf(botUser: BotUser): string {
+  return `${botUser.spec.issuerRef.name}/${botUser.metadata.namespace}/${usernameOf(botUser)}`;
+}
+
+/** The issuer (by UID) on which the token's credential depends, if it has one. */
+function issuerUIDs(token: BotToken): readonly string[] {
+  const record = recordOf(token);
+  return record === undefined || record === 'unknown' ? [] : [record.inputs.issuer.uid];
+}

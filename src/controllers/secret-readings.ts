@@ -1,0 +1,71 @@
+import type { BotToken } from '../api/bot-token.ts';
+import { ownerAnnotation, ownerUIDAnnotation } from '../api/names.ts';
+import { SecretValue } from '../base/secret-value.ts';
+import type { SecretSeen } from '../decide/bot-token.ts';
+import { recordOf } from '../decide/bot-token-status.ts';
+import { digestOf } from '../decide/digest.ts';
+import type { Metadata, Secret } from '../kube/core-kinds.ts';
+
+/** What a Secret's data was known to be at one resourceVersion: by its digest, never by its values. */
+interface Reading {
+  resourceVersion: string;
+  digest: string;
+  keys: readonly string[];
+}
+
+/**
+ * Which contents of our Secrets have been read or written since the start. What the record knows already is not kept, so
+ * at rest this is empty; without it a Secret whose metadata somebody touched would be read again at every look.
+ */
+export class SecretReadings {
+  readonly #byUID = new Map<string, Reading>();
+
+  remember(metadata: Metadata, digest: string, keys: Iterable<string>): void {
+    const { uid, resourceVersion } = metadata.metadata;
+    this.#byUID.set(uid, { resourceVersion, digest, keys: [...keys] });
+  }
+
+  forget(uid: string): void {
+    this.#byUID.delete(uid);
+  }
+
+  /** The keys that the Secret's data is known to have. */
+  keys(uid: string, token: BotToken): readonly string[] {
+    const record = recordOf(token);
+    const recorded =
+      record === undefined || record === 'unknown' ? [] : record.inputs.secret.data.map(({ key }) => key);
+    return [...new Set([...recorded, ...(this.#byUID.get(uid)?.keys ?? [])])];
+  }
+
+  /** How a Secret looks to a token: whose it is, and what is known of its content. */
+  seen(token: BotToken, secret: Metadata): SecretSeen {
+    const { metadata } = secret;
+    const { uid, resourceVersion } = metadata;
+    const record = recordOf(token);
+    const recorded = record !== undefined && record !== 'unknown' && record.secretUID === uid ? record : undefined;
+    const owner = metadata.annotations?.[ownerUIDAnnotation];
+    if (owner !== undefined && owner !== token.metadata.uid) {
+      return { state: 'held', owner: metadata.annotations?.[ownerAnnotation] ?? `UID ${owner}`, uid, resourceVersion };
+    }
+    const referred = metadata.ownerReferences?.some(reference => reference.uid === token.metadata.uid) === true;
+    if (owner === undefined && !referred && recorded === undefined) return { state: 'foreign' };
+    if (recorded?.resourceVersion === resourceVersion) this.#byUID.delete(uid);
+    const reading = this.#byUID.get(uid);
+    const read = reading?.resourceVersion === resourceVersion ? reading.digest : undefined;
+    const digest = recorded?.resourceVersion === resourceVersion ? recorded.inputs.digest : read;
+    return { state: 'ours', uid, resourceVersion, metadata, digest, unreadable: false };
+  }
+}
+
+/** The values of a Secret, decoded. They live as long as the reconcile that needs them. */
+export function dataOf(secret: Secret): ReadonlyMap<string, SecretValue> {
+  const entries = Object.entries(secret.data);
+  return new Map(
+    entries.map(([key, value]) => [key, new SecretValue(Buffer.from(value.reveal(), 'base64').toString('utf8'))]),
+  );
+}
+
+export function digestOfSecret(secret: Secret, key: SecretValue): { digest: string; keys: readonly string[] } {
+  const data = dataOf(secret);
+  return { digest: digestOf(data, key), keys: [...data.keys()] };
+}

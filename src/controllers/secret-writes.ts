@@ -1,0 +1,123 @@
+import type { BotToken } from '../api/bot-token.ts';
+import { timestamp } from '../api/conditions.ts';
+import type { Inputs } from '../api/inputs.ts';
+import type { SecretValue } from '../base/secret-value.ts';
+import { type OwnSecret, type Step, secretNameOf } from '../decide/bot-token.ts';
+import type { Recorded } from '../decide/bot-token-status.ts';
+import { digestOf } from '../decide/digest.ts';
+import { render } from '../decide/secret-data.ts';
+import { dropped, marksOf, renderingOf, wantedMetadata } from '../decide/secret-metadata.ts';
+import { endOf, wholeSeconds } from '../decide/times.ts';
+import type { SigningKey } from '../issuers/jwt/keys.ts';
+import { newTokenID, signBotToken } from '../issuers/jwt/sign.ts';
+
+/** A credential that was signed and rendered: what one write of a Secret brings. */
+export interface Minted {
+  revision: number;
+  tokenID: string;
+  inputs: Inputs;
+  data: ReadonlyMap<string, SecretValue>;
+}
+
+/** Signs a credential for an issue step. Nothing of it is visible to anybody until its Secret is written. */
+export async function mint(
+  token: BotToken,
+  step: Step & { do: 'issue' },
+  o: { issuerURL: string; key: SigningKey; digestKey: SecretValue; now: Date },
+): Promise<Minted> {
+  const { name, uid, namespace = '' } = token.metadata;
+  const { audiencesDefaulted, audiences, scopes, identities, ...wish } = step.wish;
+  const issuedAt = wholeSeconds(o.now);
+  const expiresAt = endOf(issuedAt, wish.expiresIn);
+  const unsigned: Inputs = {
+    format: 1,
+    ...wish,
+    issuedAt: timestamp(issuedAt),
+    ...(expiresAt === undefined ? {} : { expiresAt: timestamp(expiresAt) }),
+    audiences: [...audiences],
+    ...(audiencesDefaulted ? { audiencesDefaulted } : {}),
+    scopes: [...scopes],
+    identities: [...identities],
+    keyID: o.key.kid,
+    ...(step.overlapSeconds === undefined ? {} : { overlapSeconds: step.overlapSeconds }),
+    secret: renderingOf(token),
+    digest: '',
+  };
+  const tokenID = newTokenID(uid, step.revision);
+  const signed = await signBotToken(o.key, {
+    issuerURL: o.issuerURL,
+    tokenID,
+    token: { namespace, name, uid },
+    inputs: unsigned,
+  });
+  return rendered(signed, { revision: step.revision, tokenID, inputs: unsigned }, o.digestKey);
+}
+
+/** The same credential under the rendering that its inputs name. */
+export function rendered(
+  token: SecretValue,
+  of: { revision: number; tokenID: string; inputs: Inputs },
+  digestKey: SecretValue,
+): Minted {
+  const { username, issuedAt, expiresAt, secret } = of.inputs;
+  const data = render(secret.data, { token, tokenID: of.tokenID, username, issuedAt, expiresAt });
+  return { ...of, inputs: { ...of.inputs, digest: digestOf(data, digestKey) }, data };
+}
+
+/** A new Secret with all its keys in one write. */
+export function newSecret(
+  token: BotToken,
+  minted: Minted,
+): { metadata: { name: string; namespace?: string | undefined } } {
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: secretNameOf(token), namespace: token.metadata.namespace, ...wantedMetadata(token, minted) },
+    type: token.spec.secret.type,
+    data: base64(minted.data),
+  } as { metadata: { name: string; namespace?: string | undefined } };
+}
+
+/** The merge patch that puts a credential into a Secret that is ours: nothing of what it held before stays. */
+export function rewrittenSecret(token: BotToken, over: OwnSecret, keys: readonly string[], minted: Minted): object {
+  const gone = Object.fromEntries(keys.filter(key => !minted.data.has(key)).map(key => [key, null]));
+  return { metadata: relabelled(token, over, minted), data: { ...gone, ...base64(minted.data) } };
+}
+
+/** The merge patch of the metadata: what an earlier template had is taken away, what others put there stays. */
+export function relabelled(
+  token: BotToken,
+  over: OwnSecret,
+  marks: { revision: number; tokenID: string; inputs: Inputs },
+) {
+  const wanted = wantedMetadata(token, marks);
+  const before = marksOf(over.metadata)?.inputs;
+  const template = before === undefined || before === 'unknown' ? { labels: {}, annotations: {} } : before.secret;
+  const others = (over.metadata.ownerReferences ?? []).filter(({ uid }) => uid !== token.metadata.uid);
+  return {
+    labels: { ...dropped(template.labels, wanted.labels), ...wanted.labels },
+    annotations: { ...dropped(template.annotations, wanted.annotations), ...wanted.annotations },
+    ownerReferences: [...others, ...wanted.ownerReferences],
+  };
+}
+
+/** The record's marks with the rendering that the spec has now, for a write of the metadata alone. */
+export function relabelledMarks(token: BotToken, record: Recorded) {
+  const { labels, annotations } = renderingOf(token);
+  return { ...record, inputs: { ...record.inputs, secret: { ...record.inputs.secret, labels, annotations } } };
+}
+
+function base64(data: ReadonlyMap<string, SecretValue>): { [key: string]: string } {
+  return Object.fromEntries([...data].map(([key, value]) => [key, Buffer.from(value.reveal()).toString('base64')]));
+}
+
+/** A message of the API server without any value of the Secret that was being written: an admission policy may quote what it refused. */
+export function scrubbed(message: string, data: ReadonlyMap<string, SecretValue>): string {
+  let text = message;
+  for (const value of data.values()) {
+    for (const form of [value.reveal(), Buffer.from(value.reveal()).toString('base64')]) {
+      if (form !== '') text = text.replaceAll(form, '[redacted]');
+    }
+  }
+  return text;
+}

@@ -1,0 +1,97 @@
+import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
+import { inUseFinalizer } from '../api/names.ts';
+import { unreachable } from '../base/errors.ts';
+import { isOlder } from '../decide/grant.ts';
+import { decide, type KeySecretSeen, type NewKey, type Observed, type Step } from '../decide/issuer.ts';
+import type { Outcome } from '../kube/controller.ts';
+import type { Key } from '../kube/objects.ts';
+import type { SigningKeys } from './signing-keys.ts';
+import { finalize, patchObject, release, Unsettled, type World } from './world.ts';
+
+/** More steps than making and publishing two keys takes, with a conflict at each. */
+const mostSteps = 24;
+
+interface Pass {
+  made: NewKey[];
+  /** By key id: what live reads of this pass said. */
+  read: Map<string, KeySecretSeen>;
+}
+
+/** Makes, publishes and watches over the keys of the issuers. */
+export class TokenIssuers {
+  readonly #world: World;
+  readonly #keys: SigningKeys;
+
+  constructor(world: World, keys: SigningKeys) {
+    this.#world = world;
+    this.#keys = keys;
+  }
+
+  async reconcile(key: Key, signal: AbortSignal): Promise<Outcome> {
+    const pass: Pass = { made: [], read: new Map() };
+    for (let steps = 0; steps < mostSteps; steps++) {
+      const issuer = this.#world.caches.issuers.get(key);
+      if (issuer === undefined) return { next: 'on-change' };
+      const step = decide(this.#observe(issuer, pass), this.#world.clock.now());
+      if (step.do === 'rest') return { next: 'on-change' };
+      await this.#act(issuer, step, pass, signal);
+    }
+    throw new Unsettled(`ClusterTokenIssuer ${key} did not settle in ${mostSteps} steps`);
+  }
+
+  #observe(issuer: ClusterTokenIssuer, pass: Pass): Observed {
+    const { issuers, tokens } = this.#world.caches;
+    const same = issuers.byIndex('url', issuer.spec.jwt.issuerURL);
+    const keySecrets = (issuer.status?.keys ?? []).map(key => {
+      const seen = this.#keys.seen(key);
+      return [key.kid, seen.state === 'missing' ? (pass.read.get(key.kid) ?? seen) : seen] as const;
+    });
+    return {
+      issuer,
+      olderWithURL: same.find(other => other !== issuer && isOlder(other, issuer))?.metadata.name,
+      keySecrets: new Map(keySecrets),
+      made: pass.made,
+      credentials: tokens.byIndex('issuerUID', issuer.metadata.uid).length,
+    };
+  }
+
+  async #act(
+    issuer: ClusterTokenIssuer,
+    step: Exclude<Step, { do: 'rest' }>,
+    pass: Pass,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { client, caches, report } = this.#world;
+    switch (step.do) {
+      case 'add-finalizer': {
+        await finalize(client, clusterTokenIssuerKind, caches.issuers, issuer, inUseFinalizer, signal);
+        return;
+      }
+      case 'remove-finalizer':
+        await release(client, clusterTokenIssuerKind, caches.issuers, issuer, inUseFinalizer, signal);
+        return;
+      case 'read-key':
+        pass.read.set(step.key.kid, await this.#keys.inspect(step.key, signal));
+        return;
+      case 'make-key':
+        pass.made.push(await this.#keys.make(issuer, step.number, signal));
+        return;
+      case 'write-status': {
+        const body = { status: step.patch };
+        const written = await patchObject(
+          client,
+          clusterTokenIssuerKind,
+          caches.issuers,
+          issuer,
+          body,
+          signal,
+          'status',
+        );
+        if (written) report('ClusterTokenIssuer', issuer, step.verdict, { always: false, action: 'Reconcile' });
+        return;
+      }
+      default:
+        return unreachable(step);
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { BotToken } from '../api/bot-token.ts';
+import type { BotUser } from '../api/bot-user.ts';
+import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
+import { ownerAnnotation } from '../api/names.ts';
+import type { Controller } from '../kube/controller.ts';
+import { type KubeObject, keyOf } from '../kube/objects.ts';
+import { botUserKeyOf, type Caches, secretKeyOf, usernameKeyOf } from './caches.ts';
+
+export interface Controllers {
+  tokens: Pick<Controller, 'add'>;
+  botUsers: Pick<Controller, 'add'>;
+  issuers: Pick<Controller, 'add'>;
+}
+
+/** `status.activeTokens` follows its tokens after so long, so that a wave of them is a handful of writes. */
+const countAfterMilliseconds = 2000;
+
+/** What a change of one object gives to look at again. Only that: what is to be done is decided from the state. */
+export function connect(caches: Caches, controllers: Controllers): void {
+  caches.tokens.onChange(({ before, after }) => tokenChanged(caches, controllers, before, after));
+  caches.botUsers.onChange(({ before, after }) => botUserChanged(caches, controllers, before, after));
+  caches.issuers.onChange(({ before, after }) => issuerChanged(caches, controllers, before, after));
+  caches.namespaces.onChange(({ before, after }) => {
+    const object = after ?? before;
+    if (object === undefined || isDeepStrictEqual(before?.metadata.labels, after?.metadata.labels)) return;
+    for (const botUser of caches.botUsers.byIndex('namespace', object.metadata.name))
+      wakeBotUser(caches, controllers, botUser);
+  });
+  caches.secrets.onChange(({ before, after }) => {
+    const secret = after ?? before;
+    if (secret === undefined) return;
+    const [kind, name] = secret.metadata.annotations?.[ownerAnnotation]?.split('/') ?? [];
+    if (kind === 'ClusterTokenIssuer' && name !== undefined) controllers.issuers.add(name);
+    for (const token of caches.tokens.byIndex('secret', keyOf(secret))) addToken(controllers, token);
+  });
+}
+
+/** First issues go before renewals and everything else: somebody is waiting for them. */
+export function addToken({ tokens }: Controllers, token: BotToken): void {
+  tokens.add(keyOf(token), { priority: token.status?.tokenID === undefined ? 'first' : 'normal' });
+}
+
+function tokenChanged(
+  caches: Caches,
+  controllers: Controllers,
+  before: BotToken | undefined,
+  after: BotToken | undefined,
+): void {
+  const token = after ?? before;
+  if (token === undefined) return;
+  addToken(controllers, token);
+  if (claimOf(before) !== claimOf(after)) {
+    for (const other of caches.tokens.byIndex('secret', secretKeyOf(token)))
+      if (other !== token) addToken(controllers, other);
+  }
+  if (before?.status?.tokenID === after?.status?.tokenID && before?.status?.conditions === after?.status?.conditions)
+    return;
+  const botUser = caches.botUsers.get(botUserKeyOf(token));
+  if (botUser === undefined) return;
+  const going = botUser.metadata.deletionTimestamp !== undefined;
+  controllers.botUsers.add(keyOf(botUser), { afterMilliseconds: going ? 0 : countAfterMilliseconds });
+  if (after?.status?.issued === undefined && before?.status?.issued !== undefined) {
+    controllers.issuers.add(botUser.spec.issuerRef.name);
+  }
+}
+
+/** Whether the token has a claim on its Secret's name. */
+function claimOf(token: BotToken | undefined): boolean {
+  return token !== undefined && token.metadata.deletionTimestamp === undefined && token.spec.revoked !== true;
+}
+
+function botUserChanged(
+  caches: Caches,
+  controllers: Controllers,
+  before: BotUser | undefined,
+  after: BotUser | undefined,
+): void {
+  const botUser = after ?? before;
+  if (botUser === undefined) return;
+  controllers.botUsers.add(keyOf(botUser));
+  if (sameWish(before, after)) return;
+  wakeBotUser(caches, controllers, botUser);
+  for (const rival of caches.botUsers.byIndex('username', usernameKeyOf(botUser))) {
+    if (rival !== after) wakeBotUser(caches, controllers, rival);
+  }
+}
+
+/** A BotUser and the tokens that refer to it. */
+function wakeBotUser(caches: Caches, controllers: Controllers, botUser: BotUser): void {
+  controllers.botUsers.add(keyOf(botUser));
+  for (const token of caches.tokens.byIndex('botUser', keyOf(botUser))) addToken(controllers, token);
+}
+
+function issuerChanged(
+  caches: Caches,
+  controllers: Controllers,
+  before: ClusterTokenIssuer | undefined,
+  after: ClusterTokenIssuer | undefined,
+): void {
+  const issuer = after ?? before;
+  if (issuer === undefined) return;
+  controllers.issuers.add(keyOf(issuer));
+  if (sameWish(before, after) && isDeepStrictEqual(before?.status, after?.status)) return;
+  for (const rival of caches.issuers.byIndex('url', issuer.spec.jwt.issuerURL)) controllers.issuers.add(keyOf(rival));
+  for (const botUser of caches.botUsers.byIndex('issuer', issuer.metadata.name))
+    wakeBotUser(caches, controllers, botUser);
+}
+
+/** The same object with the same spec, neither of them newly on its way out: a mere status change wakes nobody else. */
+function sameWish(before: KubeObject | undefined, after: KubeObject | undefined): boolean {
+  const [x, y] = [before?.metadata, after?.metadata];
+  return x?.uid === y?.uid && x?.generation === y?.generation && x?.deletionTimestamp === y?.deletionTimestamp;
+}

@@ -1,0 +1,136 @@
+import type { Verdict } from '../api/conditions.ts';
+import { apiVersion } from '../api/names.ts';
+import type { Clock } from '../base/clock.ts';
+import { BotmintError, type Retry } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Counter, Metrics } from '../base/metrics.ts';
+import type { Client } from '../kube/client.ts';
+import { isConflict, isNotFound } from '../kube/errors.ts';
+import type { EventRecorder } from '../kube/events.ts';
+import { withFinalizer, withoutFinalizer } from '../kube/finalizer.ts';
+import { type KubeObject, keyOf, type Ref, type Resource } from '../kube/objects.ts';
+import type { Store } from '../kube/store.ts';
+import type { Caches } from './caches.ts';
+
+/** What reconciling of every kind needs: the cluster as it is known, the way to change it, and the time. */
+export interface World {
+  caches: Caches;
+  client: Client;
+  clock: Clock;
+  metrics: TokenMetrics;
+  /** Says news of an object as an event and a log line: when its Ready reason changed, or `always`. */
+  report(kind: string, object: Reported, verdict: Verdict, o: { always: boolean; action: string }): void;
+}
+
+export interface Reported extends KubeObject {
+  status?: { conditions?: readonly { type: string; reason: string }[] | undefined } | undefined;
+}
+
+export interface TokenMetrics {
+  issued: Counter<'issuer' | 'cause'>;
+  revoked: Counter<'cause'>;
+  failed: Counter<'reason'>;
+}
+
+export function tokenMetrics(metrics: Metrics): TokenMetrics {
+  return {
+    issued: metrics.counter('botmint_tokens_issued_total', 'Credentials written into a Secret, by cause.', [
+      'issuer',
+      'cause',
+    ]),
+    revoked: metrics.counter('botmint_tokens_revoked_total', 'BotTokens whose credential was revoked, by cause.', [
+      'cause',
+    ]),
+    failed: metrics.counter('botmint_failures_total', 'Attempts that failed, by the reason that the condition names.', [
+      'reason',
+    ]),
+  };
+}
+
+/** The reporter of a process: an event for people who look at the object, a line for those who read logs. */
+export function reporter(o: { events: EventRecorder; log: Log; metrics: TokenMetrics }): World['report'] {
+  return (kind, object, verdict, { always, action }) => {
+    const before = object.status?.conditions?.find(({ type }) => type === 'Ready')?.reason;
+    if (!always && before === verdict.reason) return;
+    const { namespace, name, uid } = object.metadata;
+    const type = verdict.state === 'stalled' ? 'Warning' : 'Normal';
+    const regarding = { apiVersion, kind, name, uid, ...(namespace === undefined ? {} : { namespace }) };
+    o.events.record(regarding, { type, reason: verdict.reason, action, note: verdict.message });
+    if (verdict.state === 'stalled') o.metrics.failed.inc({ reason: verdict.reason });
+    o.log.info({ kind, namespace, name, reason: verdict.reason, message: verdict.message }, 'condition changed');
+  };
+}
+
+/** The object of the moment, read live, into its cache: after a conflict, or before something that cannot be undone. */
+export async function refresh<T extends KubeObject>(
+  client: Client,
+  resource: Resource<T>,
+  store: Store<T>,
+  ref: Ref,
+  signal: AbortSignal,
+): Promise<void> {
+  const live = await client.get(resource, ref, { signal });
+  const cached = store.get(keyOf(ref));
+  if (live !== undefined) store.put(live);
+  else if (cached !== undefined) store.remove(keyOf(ref), cached.metadata.uid);
+}
+
+/**
+ * A merge patch at the resourceVersion that the decision saw; the answer goes into the cache. False when the object has
+ * moved: what it is now is in the cache then, and the next look decides anew.
+ */
+export async function patchObject<T extends KubeObject>(
+  client: Client,
+  resource: Resource<T>,
+  store: Store<T>,
+  object: T,
+  body: object,
+  signal: AbortSignal,
+  subresource?: 'status',
+): Promise<boolean> {
+  const { resourceVersion } = object.metadata;
+  try {
+    const options = { signal, resourceVersion, ...(subresource === undefined ? {} : { subresource }) };
+    store.put(await client.patch(resource, object.metadata, body, options));
+    return true;
+  } catch (error) {
+    if (!isConflict(error) && !isNotFound(error)) throw error;
+    await refresh(client, resource, store, object.metadata, signal);
+    return false;
+  }
+}
+
+/** Puts the finalizer on, beside those of others. */
+export async function finalize<T extends KubeObject>(
+  client: Client,
+  resource: Resource<T>,
+  store: Store<T>,
+  object: T,
+  finalizer: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const body = withFinalizer(object, finalizer);
+  if (body !== undefined) await patchObject(client, resource, store, object, body, signal);
+}
+
+/** Takes the finalizer off, the last write for an object that goes. True when it was done; the cache lets go of the ghost. */
+export async function release<T extends KubeObject>(
+  client: Client,
+  resource: Resource<T>,
+  store: Store<T>,
+  object: T,
+  finalizer: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const body = withoutFinalizer(object, finalizer);
+  if (body === undefined || !(await patchObject(client, resource, store, object, body, signal))) return false;
+  const after = store.get(keyOf(object));
+  if ((after?.metadata.finalizers ?? []).length === 0) store.remove(keyOf(object), object.metadata.uid);
+  return true;
+}
+
+/** A reconcile that did not come to rest: others keep changing what it works on. */
+export class Unsettled extends BotmintError {
+  readonly reason = 'Unsettled';
+  readonly retry: Retry = { kind: 'backoff' };
+}

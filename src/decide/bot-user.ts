@@ -1,0 +1,59 @@
+import type { BotUser } from '../api/bot-user.ts';
+import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
+import { conditionsOf, type Verdict } from '../api/conditions.ts';
+import { revokeFinalizer } from '../api/names.ts';
+import { mergePatch } from '../base/merge-patch.ts';
+import { type Grant, usernameOf } from './grant.ts';
+
+export interface Observed {
+  botUser: BotUser;
+  grant: Grant<ClusterTokenIssuer>;
+  /** BotTokens with a credential that was issued for this BotUser (this UID), by the cache. */
+  activeTokens: number;
+  /** The same by a live read of this pass; undefined while there was none. */
+  confirmedTokens: number | undefined;
+}
+
+export type Step =
+  | { do: 'add-finalizer' }
+  | { do: 'remove-finalizer' }
+  /** Count its credentials live: the cache alone never takes the finalizer off. */
+  | { do: 'confirm-tokens' }
+  | { do: 'write-status'; patch: object; verdict: Verdict }
+  | { do: 'rest' };
+
+/**
+ * Pure and total. A BotUser that is being deleted stays until each of its credentials has been revoked and recorded by
+ * the BotTokens' own controller; whether they work ended for relying parties with the deletion itself.
+ */
+export function decide(seen: Observed, now: Date): Step {
+  const { botUser } = seen;
+  const finalized = botUser.metadata.finalizers?.includes(revokeFinalizer) === true;
+  if (botUser.metadata.deletionTimestamp !== undefined) {
+    if (!finalized) return { do: 'rest' };
+    if (seen.activeTokens === 0 && seen.confirmedTokens === undefined) return { do: 'confirm-tokens' };
+    if (seen.activeTokens === 0 && seen.confirmedTokens === 0) return { do: 'remove-finalizer' };
+    const message = 'its tokens are being revoked; then it goes';
+    return statusWrite(seen, { state: 'reconciling', reason: 'BotUserDeleted', message }, now);
+  }
+  if (!finalized) return { do: 'add-finalizer' };
+  const message = `the username is ${usernameOf(botUser)}`;
+  return statusWrite(
+    seen,
+    seen.grant.allowed ? { state: 'ready', reason: 'Available', message } : seen.grant.blocked,
+    now,
+  );
+}
+
+function statusWrite({ botUser, activeTokens }: Observed, verdict: Verdict, now: Date): Step {
+  const { generation = 0 } = botUser.metadata;
+  const status = {
+    ...botUser.status,
+    username: usernameOf(botUser),
+    activeTokens,
+    observedGeneration: generation,
+    conditions: conditionsOf(verdict, botUser.status?.conditions, generation, now),
+  };
+  const patch = mergePatch(botUser.status, status);
+  return patch === undefined ? { do: 'rest' } : { do: 'write-status', patch, verdict };
+}

@@ -1,0 +1,139 @@
+import type { BotToken } from '../api/bot-token.ts';
+import type { BotUser } from '../api/bot-user.ts';
+import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
+import type { Reason, Verdict } from '../api/conditions.ts';
+import { excessOf } from './limits.ts';
+import { allowsNamespace, type Labels } from './selector.ts';
+
+/** What a credential should be made from, by the spec of the moment. */
+export interface Wish {
+  username: string;
+  issuer: { kind: 'ClusterTokenIssuer'; name: string; uid: string };
+  botUser: { namespace: string; name: string; uid: string };
+  expiresIn: string;
+  audiences: readonly string[];
+  /** True when the token names no audience and takes the issuer's first: a later change of that default is no new wish. */
+  audiencesDefaulted: boolean;
+  scopes: readonly string[];
+  identities: readonly { service: string; id: string }[];
+}
+
+/** Whether an object may be served now. `blocked` says why not, as the conditions will say it. */
+export type Grant<T> =
+  | { allowed: true; value: T }
+  /** `wish`: what was refused, where it was asked for and is above a ceiling. */
+  | { allowed: false; blocked: Verdict & { state: 'reconciling' | 'stalled' }; wish?: Wish };
+
+export interface IssuerSeen {
+  issuer: ClusterTokenIssuer | undefined;
+  /** The labels of the BotUser's namespace, undefined while the namespace is not known. */
+  namespaceLabels: Labels | undefined;
+}
+
+/** Whether a BotUser may be used: its issuer, its namespace and its username. `rivals` are the other BotUsers of that username. */
+export function botUserGrant(
+  botUser: BotUser,
+  rivals: readonly BotUser[],
+  seen: IssuerSeen,
+): Grant<ClusterTokenIssuer> {
+  const { issuerRef } = botUser.spec;
+  const { issuer } = seen;
+  const name = `ClusterTokenIssuer ${issuerRef.name}`;
+  if (issuer === undefined) return waits('IssuerNotFound', `${name} does not exist; spec.issuerRef names it`);
+  if (issuer.metadata.deletionTimestamp !== undefined) return waits('IssuerDeleted', `${name} is being deleted`);
+  if (!allowsNamespace(issuer.spec.allowedNamespaces, seen.namespaceLabels)) {
+    return stalls(
+      'NamespaceNotAllowed',
+      `${name} does not allow the namespace ${botUser.metadata.namespace}: its owner can add it to spec.allowedNamespaces`,
+    );
+  }
+  const first = rivals.find(rival => isOlder(rival, botUser));
+  if (first !== undefined) {
+    const username = usernameOf(botUser);
+    return stalls(
+      'UsernameTaken',
+      `the older BotUser ${first.metadata.name} has the username ${username}: choose another`,
+    );
+  }
+  return { allowed: true, value: issuer };
+}
+
+/** Whether a token may be issued for a BotUser, and from what. */
+export function tokenGrant(
+  token: BotToken,
+  botUser: BotUser,
+  rivals: readonly BotUser[],
+  seen: IssuerSeen,
+): Grant<Wish> {
+  const bot = botUserGrant(botUser, rivals, seen);
+  if (!bot.allowed) return botUserBlocks(botUser, bot.blocked);
+  const issuer = bot.value;
+  const stalled = issuer.status?.conditions?.find(({ type, status }) => type === 'Stalled' && status === 'True');
+  if (stalled !== undefined) {
+    return waits('IssuerNotReady', `ClusterTokenIssuer ${issuer.metadata.name} is stalled: ${stalled.message}`);
+  }
+  if (!issuer.status?.keys?.some(key => key.state === 'Active')) {
+    return waits('IssuerNotReady', `ClusterTokenIssuer ${issuer.metadata.name} has not published a signing key yet`);
+  }
+  const wish = wishOf(token, botUser, issuer);
+  const excess =
+    audienceExcess(wish, issuer) ?? excessOf({ ...wish, namespace: wish.botUser.namespace }, issuer.spec.limits);
+  if (excess === undefined) return { allowed: true, value: wish };
+  const says =
+    `${excess.field} asks for ${excess.wish}, ClusterTokenIssuer ${issuer.metadata.name} allows ${excess.ceiling}: ` +
+    'ask for less, or have the ceiling raised';
+  return { allowed: false, blocked: { state: 'stalled', reason: 'ExceedsIssuerLimit', message: says }, wish };
+}
+
+function wishOf(token: BotToken, botUser: BotUser, issuer: ClusterTokenIssuer): Wish {
+  const { audiences, scopes, expiresIn } = token.spec;
+  const fallback = issuer.spec.jwt.audiences.slice(0, 1);
+  return {
+    username: usernameOf(botUser),
+    issuer: { kind: 'ClusterTokenIssuer', name: issuer.metadata.name, uid: issuer.metadata.uid },
+    botUser: { namespace: botUser.metadata.namespace ?? '', name: botUser.metadata.name, uid: botUser.metadata.uid },
+    expiresIn,
+    audiences: audiences ?? fallback,
+    audiencesDefaulted: audiences === undefined,
+    scopes: scopes ?? [],
+    identities: (botUser.spec.identities ?? []).map(({ service, id }) => ({ service, id })),
+  };
+}
+
+function audienceExcess(wish: Wish, issuer: ClusterTokenIssuer) {
+  const allowed = issuer.spec.jwt.audiences;
+  const foreign = wish.audiences.find(audience => !allowed.includes(audience));
+  if (foreign === undefined) return undefined;
+  return { field: 'spec.audiences', wish: foreign, ceiling: `jwt.audiences [${allowed.join(', ')}]` };
+}
+
+/** The effective username: what `spec.username` says, else the object's name. */
+export function usernameOf(botUser: BotUser): string {
+  return botUser.spec.username ?? botUser.metadata.name;
+}
+
+/** Creation order, and the smaller UID where two were created in the same second. */
+export function isOlder(
+  a: BotUser | BotToken | ClusterTokenIssuer,
+  b: BotUser | BotToken | ClusterTokenIssuer,
+): boolean {
+  const [x, y] = [a.metadata, b.metadata];
+  if (x.creationTimestamp !== y.creationTimestamp) return x.creationTimestamp < y.creationTimestamp;
+  return x.uid < y.uid;
+}
+
+function botUserBlocks(botUser: BotUser, blocked: Verdict): Grant<never> {
+  const message = `BotUser ${botUser.metadata.name} cannot be used (${blocked.reason}): ${blocked.message}`;
+  // Whether it goes on by itself is the BotUser's matter; for the token it does, the moment the BotUser can be used.
+  const passedOn: Reason[] = ['NamespaceNotAllowed', 'IssuerNotFound', 'IssuerDeleted'];
+  const reason = passedOn.includes(blocked.reason) ? blocked.reason : 'BotUserNotReady';
+  return blocked.state === 'stalled' ? stalls(reason, message) : waits(reason, message);
+}
+
+function waits(reason: Reason, message: string): Grant<never> {
+  return { allowed: false, blocked: { state: 'reconciling', reason, message } };
+}
+
+function stalls(reason: Reason, message: string): Grant<never> {
+  return { allowed: false, blocked: { state: 'stalled', reason, message } };
+}

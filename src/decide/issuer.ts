@@ -1,0 +1,123 @@
+import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
+import { conditionsOf, timestamp, type Verdict } from '../api/conditions.ts';
+import { inUseFinalizer } from '../api/names.ts';
+import { mergePatch } from '../base/merge-patch.ts';
+
+export type PublishedKey = NonNullable<NonNullable<ClusterTokenIssuer['status']>['keys']>[number];
+
+/** What is known of the Secret behind a published key. */
+export type KeySecretSeen =
+  | { state: 'intact' }
+  /** Not in the cache; `confirmed` by a live read. */
+  | { state: 'missing'; confirmed: boolean }
+  /** It has not been looked at since it changed. */
+  | { state: 'unread' }
+  /** It holds another key, or none. */
+  | { state: 'invalid'; message: string };
+
+/** A key whose private half is in a Secret and whose public half may be published. */
+export interface NewKey {
+  kid: string;
+  publicJWK: PublishedKey['publicJWK'];
+  secretName: string;
+}
+
+export interface Observed {
+  issuer: ClusterTokenIssuer;
+  /** The older issuer with the same issuerURL. */
+  olderWithURL: string | undefined;
+  /** By key id, for the keys that sign or will sign. */
+  keySecrets: ReadonlyMap<string, KeySecretSeen>;
+  /** Keys that this pass has put into Secrets, not published yet. */
+  made: readonly NewKey[];
+  /** BotTokens with a credential of this issuer (this UID). */
+  credentials: number;
+}
+
+export type Step =
+  | { do: 'add-finalizer' }
+  | { do: 'remove-finalizer' }
+  | { do: 'read-key'; key: PublishedKey }
+  /** Put a new key into the Secret of this number; where there is one already, it is the key. */
+  | { do: 'make-key'; number: number }
+  | { do: 'write-status'; patch: object; verdict: Verdict }
+  | { do: 'rest' };
+
+/**
+ * Pure and total. An issuer has one key that signs and one that is published ahead, so that a lost key has a successor
+ * that relying parties know already. Nothing is signed with a key that is not in the status: published means recorded.
+ * Keys that signed once stay published: a token that was copied out of the cluster must not die of housekeeping.
+ */
+export function decide(seen: Observed, now: Date): Step {
+  const { issuer } = seen;
+  const finalized = issuer.metadata.finalizers?.includes(inUseFinalizer) === true;
+  if (issuer.metadata.deletionTimestamp !== undefined) return deletion(seen, finalized, now);
+  if (!finalized) return { do: 'add-finalizer' };
+  if (seen.olderWithURL !== undefined) {
+    const message = `the older ClusterTokenIssuer ${seen.olderWithURL} has this issuerURL: delete one of the two`;
+    return statusWrite(seen, keysOf(issuer), { state: 'stalled', reason: 'IssuerURLTaken', message }, now);
+  }
+  const doubt = firstDoubt(seen);
+  if (doubt !== undefined) return doubt;
+  const broken = keysOf(issuer).find(key => seen.keySecrets.get(key.kid)?.state === 'invalid');
+  if (broken !== undefined) return statusWrite(seen, keysOf(issuer), brokenVerdict(broken, seen), now);
+  return keyStep(seen, now);
+}
+
+function deletion(seen: Observed, finalized: boolean, now: Date): Step {
+  if (!finalized) return { do: 'rest' };
+  if (seen.credentials === 0) return { do: 'remove-finalizer' };
+  const message = `${seen.credentials} credentials depend on it: delete or revoke their BotTokens, or point them elsewhere`;
+  return statusWrite(seen, keysOf(seen.issuer), { state: 'reconciling', reason: 'InUse', message }, now);
+}
+
+/** A key Secret that has to be looked at before anything is concluded from it. */
+function firstDoubt({ issuer, keySecrets }: Observed): Step | undefined {
+  for (const key of keysOf(issuer)) {
+    const secret = keySecrets.get(key.kid);
+    if (key.state === 'Retired' || secret === undefined) continue;
+    if (secret.state === 'unread' || (secret.state === 'missing' && !secret.confirmed)) return { do: 'read-key', key };
+  }
+  return undefined;
+}
+
+function brokenVerdict(key: PublishedKey, seen: Observed): Verdict {
+  const secret = seen.keySecrets.get(key.kid);
+  const why = secret?.state === 'invalid' ? secret.message : '';
+  const remedy = 'restore it from a backup, or delete it: the key that is published ahead then takes over';
+  return { state: 'stalled', reason: 'SigningKeyInvalid', message: `Secret ${key.secretName} ${why}: ${remedy}` };
+}
+
+/** Keys that are whole, a signing one and a next one: makes what is missing, and publishes it. */
+function keyStep(seen: Observed, now: Date): Step {
+  const { issuer, keySecrets, made } = seen;
+  const kept = keysOf(issuer).map(key => {
+    const lost = keySecrets.get(key.kid)?.state === 'missing' || key.publicJWK['alg'] !== issuer.spec.jwt.algorithm;
+    return lost && key.state !== 'Retired' ? { ...key, state: 'Retired' as const, since: timestamp(now) } : key;
+  });
+  const usable = [...kept.filter(({ state }) => state === 'Active'), ...kept.filter(({ state }) => state === 'Next')];
+  const unpublished = made.filter(({ kid }) => !kept.some(key => key.kid === kid));
+  if (usable.length + unpublished.length < 2) return { do: 'make-key', number: kept.length + unpublished.length + 1 };
+  const added = unpublished.map(key => ({ ...key, state: 'Next' as const, since: timestamp(now) }));
+  const signing = [...usable, ...added][0]?.kid;
+  const keys = [...kept, ...added].map(key =>
+    key.kid === signing && key.state !== 'Active' ? { ...key, state: 'Active' as const, since: timestamp(now) } : key,
+  );
+  return statusWrite(seen, keys, { state: 'ready', reason: 'KeysPublished', message: `${signing} signs` }, now);
+}
+
+function keysOf(issuer: ClusterTokenIssuer): readonly PublishedKey[] {
+  return issuer.status?.keys ?? [];
+}
+
+function statusWrite({ issuer }: Observed, keys: readonly PublishedKey[], verdict: Verdict, now: Date): Step {
+  const { generation = 0 } = issuer.metadata;
+  const status = {
+    ...issuer.status,
+    ...(keys.length === 0 ? {} : { keys }),
+    observedGeneration: generation,
+    conditions: conditionsOf(verdict, issuer.status?.conditions, generation, now),
+  };
+  const patch = mergePatch(issuer.status, status);
+  return patch === undefined ? { do: 'rest' } : { do: 'write-status', patch, verdict };
+}

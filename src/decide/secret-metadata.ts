@@ -1,0 +1,97 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { BotToken } from '../api/bot-token.ts';
+import { type Inputs, parseInputsText } from '../api/inputs.ts';
+import {
+  apiVersion,
+  inputsAnnotation,
+  managedCredential,
+  managedLabel,
+  ownerAnnotation,
+  ownerUIDAnnotation,
+  revisionAnnotation,
+  tokenIDAnnotation,
+} from '../api/names.ts';
+
+/** What is looked at of a Secret's metadata. */
+export interface SecretMetadata {
+  labels?: { [key: string]: string } | undefined;
+  annotations?: { [key: string]: string } | undefined;
+  ownerReferences?: readonly { uid: string }[] | undefined;
+}
+
+/** What a Secret's annotations say of the credential in it. */
+export interface Marks {
+  revision: number;
+  tokenID: string;
+  /** `unknown`: in a form that this version does not know. */
+  inputs: Inputs | 'unknown';
+}
+
+/** What the annotations say; undefined when one of them is gone. */
+export function marksOf({ annotations }: SecretMetadata): Marks | undefined {
+  const revision = Number(annotations?.[revisionAnnotation]);
+  const tokenID = annotations?.[tokenIDAnnotation];
+  const text = annotations?.[inputsAnnotation];
+  if (!Number.isSafeInteger(revision) || revision < 1 || tokenID === undefined || text === undefined) return undefined;
+  return { revision, tokenID, inputs: parseInputsText(text) ?? 'unknown' };
+}
+
+/** How the token's spec wants its Secret rendered, as the inputs record it. */
+export function renderingOf(token: BotToken): Inputs['secret'] {
+  const { data, labels, annotations } = token.spec.secret;
+  return { data: data.map(entry => ({ ...entry })), labels: labels ?? {}, annotations: annotations ?? {} };
+}
+
+/** Everything botmint writes into the metadata of a token's Secret: from the spec's template and the marks alone. */
+export function wantedMetadata(token: BotToken, marks: { revision: number; tokenID: string; inputs: Inputs }) {
+  const { name, uid } = token.metadata;
+  const { labels, annotations } = marks.inputs.secret;
+  return {
+    labels: { ...labels, [managedLabel]: managedCredential },
+    annotations: {
+      ...annotations,
+      [ownerAnnotation]: `BotToken/${name}`,
+      [ownerUIDAnnotation]: uid,
+      [revisionAnnotation]: String(marks.revision),
+      [tokenIDAnnotation]: marks.tokenID,
+      [inputsAnnotation]: JSON.stringify(marks.inputs),
+    },
+    // With these two, `kubectl delete --cascade=foreground` and the garbage collector know what belongs to the token.
+    ownerReferences: [{ apiVersion, kind: 'BotToken', name, uid, controller: true, blockOwnerDeletion: true }],
+  };
+}
+
+/** Whether label, owner, marks and template are on the Secret as the record and the spec want them. */
+export function isLabelled(
+  seen: SecretMetadata,
+  token: BotToken,
+  record: { revision: number; tokenID: string; inputs: Inputs },
+): boolean {
+  const wanted = wantedMetadata(token, { ...record, inputs: { ...record.inputs, secret: renderingOf(token) } });
+  const { [inputsAnnotation]: _, ...annotations } = wanted.annotations;
+  const marks = marksOf(seen);
+  return (
+    holds(seen.labels, wanted.labels) &&
+    holds(seen.annotations, annotations) &&
+    seen.ownerReferences?.some(({ uid }) => uid === token.metadata.uid) === true &&
+    marks !== undefined &&
+    isDeepStrictEqual(marks.inputs, record.inputs) &&
+    isDeepStrictEqual(record.inputs.secret, renderingOf(token))
+  );
+}
+
+function holds(seen: { [key: string]: string } | undefined, wanted: { [key: string]: string }): boolean {
+  return Object.entries(wanted).every(([key, value]) => seen?.[key] === value);
+}
+
+/** The keys that an earlier rendering had and a later one has not: a merge patch must name them to take them away. */
+export function dropped(before: object, after: object): { [key: string]: null } {
+  const gone = Object.keys(before).filter(key => !(key in after));
+  return Object.fromEntries(gone.map(key => [key, null]));
+}
+
+/** Whether two inputs are of one credential, however it is rendered. */
+export function sameCredential(a: Inputs, b: Inputs): boolean {
+  const [{ secret: _a, digest: _c, ...x }, { secret: _b, digest: _d, ...y }] = [a, b];
+  return isDeepStrictEqual(x, y);
+}
