@@ -1,9 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { withLock } from './lock.ts';
 
 /** What the one binary can be called as; each name is a link to it. */
@@ -53,6 +53,7 @@ async function sourcesHash(): Promise<string> {
 
 async function build(directory: string, say: (line: string) => void): Promise<void> {
   requireGo();
+  await removeLeftovers(directory);
   const work = await mkdtemp(`${directory}.building-`);
   const began = performance.now();
   try {
@@ -67,6 +68,13 @@ async function build(directory: string, say: (line: string) => void): Promise<vo
     if (!existsSync(directory)) throw error; // else another process was first
   }
   say(`control plane: built in ${Math.round((performance.now() - began) / 1000)} s, kept in ${directory}`);
+}
+
+/** What a build that was killed has left; only the holder of the lock comes here. */
+async function removeLeftovers(directory: string): Promise<void> {
+  const parent = dirname(directory);
+  const left = (await readdir(parent)).filter(name => name.startsWith(`${basename(directory)}.building-`));
+  for (const name of left) await rm(join(parent, name), { recursive: true, force: true });
 }
 
 function requireGo(): void {
@@ -85,10 +93,13 @@ function requireGo(): void {
 async function go(args: string[]): Promise<void> {
   const environment = { ...process.env, GOTOOLCHAIN: 'auto', GOWORK: 'off' };
   const child = spawn('go', args, { cwd: sources, env: environment, stdio: ['ignore', 'ignore', 'pipe'] });
+  const kill = () => child.kill();
+  process.once('exit', kill);
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said = `${said}${text}`.slice(-4000);
   });
   const code = await new Promise(resolve => child.on('close', resolve));
+  process.off('exit', kill);
   if (code !== 0) throw new SetupNeeded(`go ${args[0]} of the control plane failed:\n${said.trim()}`);
 }

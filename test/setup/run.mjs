@@ -21,6 +21,15 @@ const child = spawn(node, process.argv.slice(2), {
 });
 // Ctrl-C reaches the child by itself (one process group); what is sent to npm alone is handed on.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+// A signal for npm ends only npm and its shell; that this process has then another parent is how it gets to know.
+if (process.env.npm_lifecycle_event) {
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    child.kill('SIGTERM');
+  }, 200);
+}
 child.on('exit', (code, signal) => process.exit(signal === null ? code : 1));
 
 function install() {
