@@ -8,7 +8,8 @@ import { managedLabel, managedOperator } from '../../src/api/names.ts';
 import { createLog } from '../../src/base/log.ts';
 import { Metrics } from '../../src/base/metrics.ts';
 import { configMaps, type Secret, secrets, secretText } from '../../src/kube/core-kinds.ts';
-import { bundleKey, servingNames } from '../../src/server/certificate-plan.ts';
+import { bundleKey, readPair, servingNames } from '../../src/server/certificate-plan.ts';
+import { makeServing } from '../../src/server/certificates.ts';
 import { ServingCertificates } from '../../src/server/tls.ts';
 import { Authority } from '../cluster/certificates.ts';
 import { eventually } from '../cluster/wait.ts';
@@ -224,6 +225,7 @@ test('a CA that has ended while no operator ran is replaced and has no say in it
   clock.daysAgo = 0;
   await operator().check(signal);
   expect((await bundle()).match(/BEGIN/g)).toHaveLength(1);
+  expect(Object.keys((await secret('botmint-ca')).data).toSorted()).toEqual(['tls.crt', 'tls.key']);
   expect(await refusalOf({ ...(await pair(secret)), ca: await bundle() })).toBeUndefined();
 });
 
@@ -245,6 +247,7 @@ test.each<[string, (i: ReturnType<typeof installation>) => void | Promise<void>]
 test.each<[string, (i: ReturnType<typeof installation>) => void | Promise<void>]>([
   ['deleted', ({ cluster }) => cluster.remove(secrets, servingSecret)],
   ['damaged', ({ cluster }) => void cluster.put(secrets, tlsSecret('not', 'PEM', { [managedLabel]: managedOperator }))],
+  ['made for other names', forOtherNames],
   ['left without its CA', ({ cluster }) => cluster.remove(secrets, authoritySecret)],
 ])('our own certificate is made anew after it was %s', async (_, damage) => {
   const made = installation();
@@ -253,6 +256,13 @@ test.each<[string, (i: ReturnType<typeof installation>) => void | Promise<void>]
   await made.operator().check(signal);
   expect(await refusalOf({ ...(await pair(made.secret)), ca: await made.bundle() })).toBeUndefined();
 });
+
+async function forOtherNames({ cluster, secret }: ReturnType<typeof installation>): Promise<void> {
+  const authority = readPair(await secret('botmint-ca'));
+  if (authority.state === 'unusable') throw new Error(authority.because);
+  const { certificate, key } = await makeServing(authority, servingNames('elsewhere'), new Date());
+  cluster.put(secrets, tlsSecret(certificate, key.reveal(), { [managedLabel]: managedOperator }));
+}
 
 test('goes on serving, and writes nothing, when its CA cannot be read', async () => {
   const { cluster, operator, secret } = installation();
