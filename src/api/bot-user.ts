@@ -71,6 +71,8 @@ export const BotUser = guarded(
     message: 'the username (spec.username, or the name of the object) is immutable: make a new BotUser',
     fieldPath: '.spec.username',
   },
+  // A rule at the root is asked at every write, even of the status or a finalizer alone (tried): what it is about must
+  // never be a field that an older CRD prunes. Rules below the root are left out for what did not change.
   {
     rule: `has(self.spec.username) || self.metadata.name.size() <= 63 && ${celMatches('self.metadata.name', dnsLabel.pattern)}`,
     message:

@@ -26,7 +26,7 @@ const jwt = z
  * The types of issuers: the schema of each, and the lists of `limits` that mean something for it. A new type is a new
  * entry: the fields, "exactly one of", what is immutable and what does not go together follow from this table.
  */
-const types = { jwt: { schema: jwt, limits: ['scopes', 'identities'] } } as const satisfies IssuerTypes;
+export const issuerTypes = { jwt: { schema: jwt, limits: ['scopes', 'identities'] } } as const satisfies IssuerTypes;
 
 /** The lists of `limits`. Each goes with the types that name it. */
 const limitLists = {
@@ -115,7 +115,7 @@ type OneOf<Table extends IssuerTypes> = {
   };
 }[keyof Table];
 
-type IssuerSpec = OneOf<typeof types> & {
+type IssuerSpec = OneOf<typeof issuerTypes> & {
   allowedNamespaces: NamespaceSelection;
   limits: z.infer<typeof limits>;
 };
@@ -149,7 +149,7 @@ export const ClusterTokenIssuer = z
   .object({
     ...objectFields,
     // TypeScript cannot follow the table through zod; that exactly one branch is there is refined above.
-    spec: issuerSpec(types) as z.ZodType<IssuerSpec>,
+    spec: issuerSpec(issuerTypes) as z.ZodType<IssuerSpec>,
     status: status.meta(unseen).exactOptional(),
   })
   .describe(
