@@ -1,7 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { sharedCluster } from '../cluster/cluster.ts';
-import { bad, bot, type Good, good, issuer, token } from './cases.ts';
-import { refusal, renamed, Samples } from './samples.ts';
+import { bad } from './bad-cases.ts';
+import { good } from './good-cases.ts';
+import { refusal, renamed, Samples } from './on-server.ts';
+import { bot, type Good, issuer, token } from './sample.ts';
 
 const cluster = sharedCluster();
 let samples: Samples;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { bad, good } from './cases.ts';
+import { bad } from './bad-cases.ts';
+import { good } from './good-cases.ts';
 
 const server = { uid: 'u', resourceVersion: '1', creationTimestamp: '2026-01-01T00:00:00Z' };
 const stored = <Sample extends { object: { metadata: object } }>({ object }: Sample) => ({

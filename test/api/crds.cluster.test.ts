@@ -6,8 +6,8 @@ import * as z from 'zod';
 import { kinds } from '../../src/api/kinds.ts';
 import { apiVersion, group } from '../../src/api/names.ts';
 import { sharedCluster } from '../cluster/cluster.ts';
-import { bot, token } from './cases.ts';
-import { Samples } from './samples.ts';
+import { Samples } from './on-server.ts';
+import { bot, token } from './sample.ts';
 
 const cluster = sharedCluster();
 const crds = join(import.meta.dirname, '..', '..', 'crds');

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { issuerSpec, issuerTypes } from '../../src/api/cluster-token-issuer.ts';
 import { structural } from '../../src/api/structural.ts';
-import { jwt } from './cases.ts';
+import { jwt } from './sample.ts';
 
 const registry = {
   schema: z.object({ service: z.string().max(253).describe('-') }).describe('-'),

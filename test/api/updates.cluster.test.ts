@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, sharedCluster } from '../cluster/cluster.ts';
-import { bot, type Good, issuer, jwt, token } from './cases.ts';
-import { refusal, renamed, Samples } from './samples.ts';
+import { refusal, renamed, Samples } from './on-server.ts';
+import { bot, type Good, issuer, jwt, token } from './sample.ts';
 
 const cluster = sharedCluster();
 let samples: Samples;

@@ -5,7 +5,7 @@ import { clusterTokenIssuerKind, issuerSpec, issuerTypes } from '../../src/api/c
 import { type CRD, crdOf } from '../../src/api/crd.ts';
 import { type Structural, structural } from '../../src/api/structural.ts';
 import { type Answer, eventually, sharedCluster } from '../cluster/cluster.ts';
-import { issuer, jwt, token } from './cases.ts';
+import { issuer, jwt, token } from './sample.ts';
 
 // In a group of its own, so that the other tests keep the CRDs that they have.
 const group = 'upgrade.example.com';

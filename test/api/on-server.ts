@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { apiVersion } from '../../src/api/names.ts';
 import type { Answer, Cluster } from '../cluster/cluster.ts';
-import type { Good } from './cases.ts';
+import type { Good } from './sample.ts';
 
 /** What the API server says when it refuses an object. */
 export const refusal = z.object({

@@ -1,0 +1,8 @@
+// Objects that are wrong, judged by the real API server (admission.cluster.test.ts) and, where
+// it knows the rule, by zod (cases.test.ts).
+import { badBots } from './bad-bot-cases.ts';
+import { badIssuers } from './bad-issuer-cases.ts';
+import { badSecrets } from './bad-secret-cases.ts';
+import { badTokens } from './bad-token-cases.ts';
+
+export const bad = [...badTokens, ...badSecrets, ...badBots, ...badIssuers];

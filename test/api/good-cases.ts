@@ -1,0 +1,79 @@
+// Objects that are right: the real API server (admission.cluster.test.ts) and zod (cases.test.ts) take them.
+
+import { bot, data, type Good, holder, issuer, long, says, secret, selector, token, url } from './sample.ts';
+
+export const good: readonly Good[] = [
+  says('a token with nothing but what is required', token()),
+  ...['1s', '10m', '1h', '90d', '12mo', '99999d', '999mo', 'never'].map(expiresIn =>
+    says(`expiresIn: ${expiresIn}`, token({ expiresIn })),
+  ),
+  says('rotation with nothing in it', token({ rotation: {} })),
+  says('rotation of ten minutes', token({ expiresIn: '10m', rotation: {} })),
+  says('renewBefore of exactly half, in another unit', token({ expiresIn: '2d', rotation: { renewBefore: '24h' } })),
+  says('revoked from the start', token({ revoked: true })),
+  says('a label of 200 characters', token({ label: long(200) })),
+  says('audiences and scopes', token({ audiences: ['https://a.example', 'b'], scopes: ['orders:read', 'a/b.c'] })),
+  says(
+    'every placeholder',
+    secret(data({ key: 'all', template: '$(token) $(tokenID) $(username) $(expiresAt) $x $y (z)' })),
+  ),
+  says('a token inside of the ready-made JSON alone', secret(data({ key: 'token.json', format: 'JSON' }))),
+  ...['.netrc', 'a', 'A_B-c.d', 'x..y', '_'].map(name => says(`key ${name}`, secret(data({ ...holder, key: name })))),
+  says(
+    'basic-auth with a password',
+    secret({ type: 'kubernetes.io/basic-auth', ...data({ key: 'password', template: '$(token)' }) }),
+  ),
+  says(
+    'dockerconfigjson',
+    secret({
+      type: 'kubernetes.io/dockerconfigjson',
+      ...data({ key: '.dockerconfigjson', template: '{"auths":{"r.example":{"password":"$(token)"}}}' }),
+    }),
+  ),
+  says(
+    'labels',
+    secret({ labels: { team: 'payments', 'example.com/tier': '', 'argocd.argoproj.io/secret-type': 'repository' } }),
+  ),
+  says('annotations', secret({ annotations: { 'example.com/note': 'anything at all, even: spaces' } })),
+  says('a Secret name of several parts', secret({ name: 'a.b-c.d' })),
+  says('a bot with nothing in its spec', bot()),
+  says('a bot with a username', bot({ username: 'acme-ci' }, 'name.with.dots')),
+  says(
+    'a bot with identities',
+    bot({
+      identities: [
+        { service: 'github', id: 'acme-ci' },
+        { service: 'sap.s4', id: 'X/1@b' },
+      ],
+    }),
+  ),
+  says('an issuer that nobody may use yet', issuer()),
+  ...[
+    'https://t.example',
+    'https://t.example:8443',
+    'https://t.example/a/b.c',
+    'https://10.0.0.1',
+    'https://[::1]:8443/x',
+  ].map(text => says(`issuerURL ${text}`, url(text))),
+  says('an issuer for all', issuer({ allowedNamespaces: { from: 'All' } })),
+  says('an issuer for namespaces by label', selector({ matchLabels: { 'kubernetes.io/metadata.name': 'default' } })),
+  says(
+    'an issuer for namespaces by expression',
+    selector({
+      matchExpressions: [
+        { key: 'team', operator: 'In', values: ['a', 'b'] },
+        { key: 'x/y', operator: 'Exists' },
+      ],
+    }),
+  ),
+  says(
+    'ceilings',
+    issuer({
+      limits: {
+        maxLifetime: '90d',
+        scopes: ['*', 'orders:*', '{namespace}:*'],
+        identities: ['*', 'github/acme-*', '*/*'],
+      },
+    }),
+  ),
+];

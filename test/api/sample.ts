@@ -1,0 +1,71 @@
+// What the tables of good and bad objects are made of.
+import { botTokenKind } from '../../src/api/bot-token.ts';
+import { botUserKind } from '../../src/api/bot-user.ts';
+import { clusterTokenIssuerKind } from '../../src/api/cluster-token-issuer.ts';
+import { apiVersion } from '../../src/api/names.ts';
+
+type Kind = typeof botTokenKind | typeof botUserKind | typeof clusterTokenIssuerKind;
+
+export interface Manifest {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string };
+  spec: Record<string, unknown>;
+}
+
+export interface Good {
+  says: string;
+  kind: Kind;
+  object: Manifest;
+}
+
+export interface Bad extends Good {
+  /** The field that the answer names. */
+  field: string;
+  /** A part of the answer that a person needs. */
+  message: string;
+  /** What refuses it: rules about several fields, and those of Kubernetes' own, are the server's alone. */
+  by: 'both' | 'server';
+}
+
+export const token = (spec: object = {}, name = 'sample'): Good => ({
+  says: '',
+  kind: botTokenKind,
+  object: manifest('BotToken', name, { botUserRef: { name: 'ci' }, expiresIn: '90d', ...spec }),
+});
+
+export const bot = (spec: object = {}, name = 'sample'): Good => ({
+  says: '',
+  kind: botUserKind,
+  object: manifest('BotUser', name, { ...spec }),
+});
+
+export const jwt = { issuerURL: 'https://tokens.example.com', audiences: ['https://api.example.com'] };
+
+export const issuer = (spec: object = {}, name = 'sample'): Good => ({
+  says: '',
+  kind: clusterTokenIssuerKind,
+  object: manifest('ClusterTokenIssuer', name, { jwt, ...spec }),
+});
+
+function manifest(kind: string, name: string, spec: Record<string, unknown>): Manifest {
+  return { apiVersion, kind, metadata: { name }, spec };
+}
+
+export const secret = (of: object) => token({ secret: of });
+export const key = (of: object) => secret({ data: [{ key: 'BUF_TOKEN', template: '$(token)' }, of] });
+export const data = (...entries: object[]) => ({ data: entries });
+export const holder = { key: 'token', template: '$(token)' };
+export const selector = (of: object) => issuer({ allowedNamespaces: { from: 'Selector', selector: of } });
+export const url = (issuerURL: string) => issuer({ jwt: { ...jwt, issuerURL } });
+export const long = (length: number) => 'x'.repeat(length);
+
+/** Completes a sample with what it is about. */
+export function says(text: string, sample: Good): Good {
+  return { ...sample, says: `${sample.object.kind}: ${text}` };
+}
+
+/** A sample that is refused, where, and with what words. */
+export function refused(text: string, sample: Good, field: string, message: string, by: Bad['by']): Bad {
+  return { ...says(text, sample), field, message, by };
+}
