@@ -1,0 +1,187 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Answer, Api, eventually, sharedCluster } from '../cluster/cluster.ts';
+import { deployPath, type Manifest, policyFor } from './manifests.ts';
+
+const cluster = sharedCluster();
+const stamp = 'botmint.dev/created-by';
+
+const bot = (name: string, annotations: Record<string, string> = {}) => object('BotUser', name, {}, annotations);
+
+const token = (name: string, spec: object = {}) =>
+  object('BotToken', name, { botUserRef: { name: 'robot' }, expiresIn: '30d', ...spec });
+
+function object(kind: string, name: string, spec: object, annotations: Record<string, string> = {}) {
+  return { apiVersion: 'botmint.dev/v1alpha1', kind, metadata: { name, annotations }, spec };
+}
+
+function path(namespace: string, plural: string, name = ''): string {
+  return `/apis/botmint.dev/v1alpha1/namespaces/${namespace}/${plural}${name && `/${name}`}`;
+}
+
+/** Somebody with the cluster's role edit in this namespace. */
+async function person(namespace: string, user: string): Promise<Api> {
+  const rbac = 'rbac.authorization.k8s.io';
+  await (await cluster.api()).create(`/apis/${rbac}/v1/namespaces/${namespace}/rolebindings`, {
+    metadata: { name: user },
+    roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: 'edit' },
+    subjects: [{ apiGroup: rbac, kind: 'User', name: user }],
+  });
+  const api = await Api.open(await cluster.kubeconfigFor({ user }));
+  afterAll(() => api.close());
+  return api;
+}
+
+/** Applies policies for this namespace alone, and waits until the API server heeds them. */
+async function install(policies: Manifest[], inForce: () => Promise<boolean>): Promise<void> {
+  const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: policies });
+  await cluster.kubectl(['apply', '--server-side', '-f', '-'], { input });
+  afterAll(() => cluster.kubectl(['delete', '--ignore-not-found', '-f', '-'], { input }));
+  await eventually('the policy is in force', inForce);
+}
+
+async function tryBot(api: Api, namespace: string, made: object): Promise<Answer> {
+  return await api.call(`${path(namespace, 'botusers')}?dryRun=All`, { method: 'POST', body: made });
+}
+
+beforeAll(async () => {
+  for (const file of ['00-namespace.yaml', 'serviceaccount.yaml', 'rbac.yaml', 'user-roles.yaml']) {
+    await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-f', deployPath(file)]);
+  }
+});
+
+describe('options/created-by.yaml', () => {
+  let namespace: string;
+  let alice: Api;
+  let bob: Api;
+
+  beforeAll(async () => {
+    namespace = await cluster.namespace();
+    [alice, bob] = [await person(namespace, 'alice'), await person(namespace, 'bob')];
+    await install(policyFor('options/created-by.yaml', namespace), async () => {
+      const answer = await tryBot(alice, namespace, bot('tried'));
+      return JSON.stringify(answer.body).includes(stamp);
+    });
+  });
+
+  const stampOf = async (plural: string, name: string) =>
+    (await bob.get(path(namespace, plural, name)))?.metadata.annotations?.[stamp];
+
+  test('stamps who created a BotUser or a BotToken', async () => {
+    await alice.create(path(namespace, 'botusers'), bot('stamped'));
+    await alice.create(path(namespace, 'bottokens'), token('stamped'));
+    expect([await stampOf('botusers', 'stamped'), await stampOf('bottokens', 'stamped')]).toEqual(['alice', 'alice']);
+  });
+
+  test('overwrites a stamp that somebody brings along', async () => {
+    await bob.create(path(namespace, 'botusers'), bot('forged', { [stamp]: 'alice' }));
+    expect(await stampOf('botusers', 'forged')).toBe('bob');
+  });
+
+  test.each<[string, string | null]>([
+    ['changed', 'bob'],
+    ['taken off', null],
+  ])('keeps the stamp when it is %s', async (how, value) => {
+    const name = `kept-${how.replace(' ', '-')}`;
+    await alice.create(path(namespace, 'botusers'), bot(name));
+    const body = { metadata: { annotations: { [stamp]: value, other: 'edited' } } };
+    const patched = await bob.patch(path(namespace, 'botusers', name), body);
+    expect(patched.metadata.annotations).toEqual({ [stamp]: 'alice', other: 'edited' });
+  });
+
+  test("the operator's finalizer and status go through, and leave the stamp as it is", async () => {
+    const { kubeconfigPath } = await cluster.tokenFor('botmint-system', 'botmint');
+    const operator = await Api.open(kubeconfigPath);
+    afterAll(() => operator.close());
+    await alice.create(path(namespace, 'botusers'), bot('operated'));
+    const at = path(namespace, 'botusers', 'operated');
+    await operator.patch(at, { metadata: { finalizers: ['botmint.dev/revoke'] } });
+    const written = await operator.patch(`${at}/status`, { status: { observedGeneration: 1 } });
+    expect(written.metadata.annotations?.[stamp]).toBe('alice');
+    expect(written.status).toMatchObject({ observedGeneration: 1 });
+    await operator.patch(at, { metadata: { finalizers: null } });
+    await alice.delete(at);
+    expect(await alice.get(at)).toBeUndefined();
+  });
+});
+
+describe('the check in options/created-by.yaml, with nothing that puts the stamp right', () => {
+  let namespace: string;
+  let alice: Api;
+
+  beforeAll(async () => {
+    namespace = await cluster.namespace();
+    alice = await person(namespace, 'alice');
+    const checks = policyFor('options/created-by.yaml', namespace).filter(({ kind }) => kind.startsWith('Validating'));
+    await install(
+      checks,
+      async () => (await tryBot(alice, namespace, bot('tried', { [stamp]: 'bob' }))).status === 422,
+    );
+  });
+
+  test('refuses a forged stamp, with words that say why', async () => {
+    const { status, body } = await tryBot(alice, namespace, bot('forged', { [stamp]: 'bob' }));
+    expect([status, JSON.stringify(body)]).toEqual([422, expect.stringContaining('cannot be set to anyone else')]);
+  });
+
+  test('refuses a stamp on an object that had none', async () => {
+    await alice.create(path(namespace, 'botusers'), bot('unstamped'));
+    const body = { metadata: { annotations: { [stamp]: 'alice' } } };
+    await expect(alice.patch(path(namespace, 'botusers', 'unstamped'), body)).rejects.toThrow('or changed');
+  });
+});
+
+describe('options/use-issuer.yaml', () => {
+  test('lets only those who may use the issuer create a BotUser of it', async () => {
+    const namespace = await cluster.namespace();
+    const [alice, admin] = [await person(namespace, 'alice'), await cluster.api()];
+    await install(policyFor('options/use-issuer.yaml', namespace), async () => {
+      return (await tryBot(alice, namespace, bot('tried'))).status === 422;
+    });
+    const refused = await tryBot(alice, namespace, bot('tried'));
+    expect(JSON.stringify(refused.body)).toContain('alice may not use the issuer builtin');
+    expect((await tryBot(admin, namespace, bot('tried'))).status).toBe(201);
+  });
+});
+
+describe('warnings.yaml', () => {
+  const words = 'expires without rotation: the Secret stops working at the end of expiresIn';
+  let namespace: string;
+  let admin: Api;
+
+  beforeAll(async () => {
+    namespace = await cluster.namespace();
+    admin = await cluster.api();
+    const inForce = async () => (await apply(token('tried'), '?dryRun=All')).warning !== undefined;
+    await install(policyFor('warnings.yaml', namespace), inForce);
+  });
+
+  async function apply(made: object, query = '') {
+    const answer = await admin.call(`${path(namespace, 'bottokens')}${query}`, { method: 'POST', body: made });
+    return { status: answer.status, warning: answer.headers.warning };
+  }
+
+  test('warns of a token that ends without rotation, and accepts it', async () => {
+    expect(await apply(token('ends'))).toEqual({ status: 201, warning: expect.stringContaining(words) });
+  });
+
+  test.each<[string, object]>([
+    ['is rotated', { rotation: {} }],
+    ['never ends', { expiresIn: 'never' }],
+    ['is to be revoked', { revoked: true }],
+  ])('says nothing of a token that %s', async (_, spec) => {
+    expect(await apply(token('fine', spec), '?dryRun=All')).toEqual({ status: 201, warning: undefined });
+  });
+
+  test.each<[string, object, boolean]>([
+    ['warns again of a changed spec', { spec: { label: 'new' } }, true],
+    ["says nothing to the operator's finalizer", { metadata: { finalizers: ['botmint.dev/revoke'] } }, false],
+    ['says nothing to a label', { metadata: { labels: { team: 'a' } } }, false],
+  ])('%s', async (what, body, warned) => {
+    const name = what.replaceAll(/\W+/g, '-').toLowerCase();
+    await apply(token(name));
+    const headers = { 'content-type': 'application/merge-patch+json' };
+    const call = { method: 'PATCH' as const, headers, body };
+    const answer = await admin.call(`${path(namespace, 'bottokens', name)}?dryRun=All`, call);
+    expect([answer.status, answer.headers.warning !== undefined]).toEqual([200, warned]);
+  });
+});
