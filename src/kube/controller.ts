@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { BotmintError, type Retry, retryOf, unreachable } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { aborted } from './aborted.ts';
 import type { ControllerMetrics } from './controller-metrics.ts';
 import type { Key } from './objects.ts';
 import { type Moment, type Priority, Schedule } from './schedule.ts';
@@ -200,8 +201,3 @@ class ReconcileTimeout extends BotmintError {
 
 /** The reason of an abort that is nobody's failure. */
 class Interrupted extends Error {}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
-}
