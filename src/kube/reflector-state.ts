@@ -25,6 +25,8 @@ interface Listing<T> {
 
 const shortestPause = 100;
 const longestPause = 30_000;
+// Measured from before the request, a watch that ran its time has never less than 1; below it somebody else cut it.
+const wholeTerm = 0.98;
 
 /** How a list and the watches after it become the state of a store. Holds no timer and makes no call, so a test can step through it. */
 export class ReflectorState<T extends KubeObject> {
@@ -85,13 +87,18 @@ export class ReflectorState<T extends KubeObject> {
     return error === undefined ? 0 : this.#failed(error, random);
   }
 
-  /** A watch ended after `share` of its time (1 is all of it), having brought so many proofs. Returns as `listEnded` does. */
+  /**
+   * A watch ended after `share` of its time (1 is all of it), having brought so many proofs. Returns as `listEnded` does.
+   *
+   * An orderly end after the whole time is a proof, too, and the only one on a quiet resource: the server sends the
+   * bookmark before the end only when its version is above the one that the watch began with (cacheWatcher.process).
+   */
   watchEnded(of: { error: unknown; proofs: number; share: number }, random: number): number {
-    if (of.error === undefined && of.proofs > 0) return 0;
-    // Orderly, but without even the bookmark before its end: the server does not know our version, because etcd was
-    // restored from a backup and counts anew.
-    if (of.error === undefined && of.share > 0.5) this.#listing = begun();
-    return this.#failed(of.error, random);
+    if (of.error !== undefined) return this.#failed(of.error, random);
+    if (of.share < wholeTerm) return of.proofs > 0 ? 0 : this.#failed(undefined, random);
+    this.#failures = 0;
+    this.#proofs++;
+    return 0;
   }
 
   #failed(error: unknown, random: number): number {

@@ -14,7 +14,7 @@ export interface ReflectorOptions<T extends KubeObject> extends Selection {
   log: Log;
   clock: Clock;
   metadataOnly?: boolean;
-  /** How long one watch runs. Two seconds before its end the server says how far it got, which bounds `age()`. */
+  /** How long one watch runs before the server ends it, which bounds `age()`. Default 10. */
   watchSeconds?: number;
   pageSize?: number;
   refused?: Refused;
@@ -63,8 +63,9 @@ export class Reflector<T extends KubeObject> {
   }
 
   /**
-   * Milliseconds since the store was last known to be complete: a list that began then, an event or a bookmark that
-   * came then. Infinity before the first list. While all is well it stays under watchSeconds plus a second or two.
+   * Milliseconds since the store was last known to be as the API server's own cache: a list that began then, an event, a
+   * bookmark or the orderly end of a watch that came then. Infinity before the first list. While all is well it stays
+   * under watchSeconds plus a second.
    */
   age(): number {
     return this.#of.clock.monotonic() - this.#provenAt;
@@ -88,12 +89,7 @@ export class Reflector<T extends KubeObject> {
       const error = await errorOf(this.#list(step.continue, signal));
       return { error, pause: this.#state.listEnded(error, random) };
     }
-    const before = this.#state.proofs;
-    const started = this.#of.clock.monotonic();
-    const error = await errorOf(this.#watch(step.resourceVersion, signal));
-    const proofs = this.#state.proofs - before;
-    const share = (this.#of.clock.monotonic() - started) / 1000 / this.#watchSeconds;
-    return { error, pause: this.#state.watchEnded({ error, proofs, share }, random) };
+    return this.#watchOnce(step.resourceVersion, random, signal);
   }
 
   async #list(from: string | undefined, signal: AbortSignal): Promise<void> {
@@ -110,6 +106,17 @@ export class Reflector<T extends KubeObject> {
     this.#ready.resolve();
   }
 
+  async #watchOnce(resourceVersion: string, random: number, signal: AbortSignal) {
+    const before = this.#state.proofs;
+    const started = this.#of.clock.monotonic();
+    const error = await errorOf(this.#watch(resourceVersion, signal));
+    const share = (this.#of.clock.monotonic() - started) / 1000 / this.#watchSeconds;
+    const pause = this.#proving(() =>
+      this.#state.watchEnded({ error, proofs: this.#state.proofs - before, share }, random),
+    );
+    return { error, pause };
+  }
+
   async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
     const lines = new Lines();
     await this.#of.client.watch(this.#of.resource, {
@@ -119,15 +126,16 @@ export class Reflector<T extends KubeObject> {
       silenceMilliseconds: (this.#watchSeconds + graceSeconds) * 1000,
       signal,
       onChunk: chunk => {
-        for (const line of lines.push(chunk)) this.#line(line);
+        for (const line of lines.push(chunk)) this.#proving(() => this.#state.line(line));
       },
     });
   }
 
-  #line(line: string): void {
+  #proving<R>(step: () => R): R {
     const before = this.#state.proofs;
-    this.#state.line(line);
+    const result = step();
     if (this.#state.proofs > before) this.#provenAt = this.#of.clock.monotonic();
+    return result;
   }
 
   #selection(): Selection & { metadataOnly?: boolean } {

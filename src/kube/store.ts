@@ -22,8 +22,8 @@ export class Store<T extends KubeObject> {
   readonly #unreadable = new Map<Key, KubeObject>();
   readonly #byUID = new Map<string, T>();
   readonly #indexes: ReadonlyMap<string, Index<T>>;
-  /** UIDs that are known to be gone although the watch has not said so yet, with the version that was last held. */
-  readonly #gone = new Map<string, string>();
+  /** What is known to be gone although the watch has not said so yet, with the version that was last held. */
+  readonly #gone = new Map<Key, { uid: string; resourceVersion: string }>();
   readonly #listeners: Listener<T>[] = [];
   readonly #listenerFailed: (error: unknown) => void;
   readonly #interned = new Interned();
@@ -104,8 +104,8 @@ export class Store<T extends KubeObject> {
   deleted(object: KubeObject): void {
     const { uid, resourceVersion } = object.metadata;
     if (!this.#advance(resourceVersion)) return;
-    this.#gone.delete(uid);
     const key = keyOf(object);
+    if (this.#gone.get(key)?.uid === uid) this.#gone.delete(key);
     const held = this.#objects.get(key) ?? this.#unreadable.get(key);
     if (held !== undefined && compareVersions(held.metadata.resourceVersion, resourceVersion) <= 0) this.#drop(key);
   }
@@ -129,8 +129,8 @@ export class Store<T extends KubeObject> {
       else this.#take(parsed);
     }
     this.#dropOthers(listed, resourceVersion);
-    for (const [uid, version] of this.#gone) {
-      if (!uids.has(uid) && compareVersions(version, resourceVersion) <= 0) this.#gone.delete(uid);
+    for (const [key, gone] of this.#gone) {
+      if (!uids.has(gone.uid) && compareVersions(gone.resourceVersion, resourceVersion) <= 0) this.#gone.delete(key);
     }
   }
 
@@ -150,8 +150,12 @@ export class Store<T extends KubeObject> {
   }
 
   #isNewer({ metadata }: KubeObject): boolean {
-    if (this.#gone.has(metadata.uid)) return false;
     const key = keyOf(metadata);
+    const gone = this.#gone.get(key);
+    // Also not an earlier object of that name, which the watch may still be about to show.
+    if (gone && (gone.uid === metadata.uid || compareVersions(metadata.resourceVersion, gone.resourceVersion) <= 0)) {
+      return false;
+    }
     const held = this.#objects.get(key) ?? this.#unreadable.get(key);
     return held === undefined || compareVersions(metadata.resourceVersion, held.metadata.resourceVersion) > 0;
   }
@@ -161,6 +165,7 @@ export class Store<T extends KubeObject> {
     const key = keyOf(after);
     const before = this.#objects.get(key);
     this.#unreadable.delete(key);
+    this.#gone.delete(key);
     if (before !== undefined) this.#unlink(before);
     this.#objects.set(key, after);
     this.#byUID.set(after.metadata.uid, after);
@@ -181,7 +186,7 @@ export class Store<T extends KubeObject> {
 
   /** Nothing that is still on its way may bring this object back. */
   #remove(key: Key, uid: string, resourceVersion: string): void {
-    this.#gone.set(uid, resourceVersion);
+    this.#gone.set(key, { uid, resourceVersion });
     this.#drop(key);
   }
 
