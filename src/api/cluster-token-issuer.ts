@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { duration } from './durations.ts';
-import { audience, identityGlob, issuerURL, scope } from './forms.ts';
+import { audience, identityGlob, issuerURL, scopeGlob } from './forms.ts';
 import { ageColumn, defineKind, readyColumns } from './kind.ts';
 import { NamespaceSelection } from './namespace-selection.ts';
 import { objectFields, statusFields, unseen } from './object.ts';
@@ -31,7 +31,7 @@ export const issuerTypes = { jwt: { schema: jwt, limits: ['scopes', 'identities'
 /** The lists of `limits`. Each goes with the types that name it. */
 const limitLists = {
   scopes: setOf(
-    text({ max: 253, form: scope }).describe('A scope, in which a star stands for anything, such as `orders:*`.'),
+    text({ max: 253, form: scopeGlob }).describe('A scope, in which a star stands for anything, such as `orders:*`.'),
     { max: 64 },
   )
     .exactOptional()

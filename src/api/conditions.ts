@@ -32,10 +32,12 @@ export const reasons = {
   NamespaceNotAllowed:
     "The issuer's `allowedNamespaces` does not allow the BotUser's namespace. Ask the owner of the issuer, or use another.",
   ExceedsIssuerLimit: 'A field wishes for more than the issuer allows; the message names field, wish and ceiling.',
-  UsernameTaken: 'An older BotUser of this namespace and issuer has the username. Choose another one.',
-  SecretNotOwned: 'A Secret of that name exists and is not from botmint. Remove it, or choose another `secret.name`.',
+  UsernameTaken:
+    'An older BotUser of this namespace and issuer has the username. Make the BotUser anew with another one.',
+  SecretNotOwned:
+    'A Secret of that name exists and is not from botmint; it is not touched. Remove it, or make the object anew with another `secret.name`.',
   SecretInUse:
-    'Another object writes to the Secret of that name. Choose another `secret.name`, or delete the other object.',
+    'Another object writes to the Secret of that name; the message names it. Delete it, or make this object anew with another `secret.name`.',
   TooManyPrevious: 'Eight superseded credentials are still alive; the next issue waits until one has ended.',
   WriteRefused:
     'The API server refused a write (quota, admission policy, terminating namespace); the message has its words.',

@@ -56,6 +56,11 @@ export const scope: Form = {
   says: 'must be one OAuth scope: printable ASCII without spaces, double quotes and backslashes, such as orders:read',
 };
 
+export const scopeGlob: Form = {
+  pattern: scope.pattern,
+  says: 'must be a scope, in which a star stands for anything, such as orders:*',
+};
+
 /** Without a slash, so that `service/id` has one reading. */
 export const service: Form = {
   pattern: /^[a-z0-9]([-._a-z0-9]*[a-z0-9])?$/,

@@ -2,6 +2,7 @@ import { parseAllDocuments } from 'yaml';
 import { type KindShape, schemaOf } from './crd.ts';
 import { type Rule, rulesKey } from './schema.ts';
 import type { Structural } from './structural.ts';
+import { yamlOf } from './yaml.ts';
 
 /** The reference page of a kind: every field with its type, default, rules and description. */
 export function kindPage(kind: KindShape, example: string): string {
@@ -53,7 +54,7 @@ function below(node: Structural, path: string): string[] {
 /** The rules of a field and of what it is made of, which has no heading of its own. */
 function rulesOf(node: Structural): readonly Rule[] {
   const parts = [node.items, node.additionalProperties].flatMap(part => part?.[rulesKey] ?? []);
-  return [...(node[rulesKey] ?? []), ...parts];
+  return [...(node[rulesKey] ?? []), ...parts.map(rule => ({ ...rule, message: `each: ${rule.message}` }))];
 }
 
 function facts(node: Structural, required: boolean): string {
@@ -120,12 +121,12 @@ export function conditionsPage(reasons: Readonly<Record<string, string>>): strin
   );
 }
 
-/** The first manifest of a kind, as it stands in the file with its comments. */
+/** The first manifest of a kind, without the comment that introduces its file. */
 export function exampleOf(kind: string, manifests: string): string {
-  for (const document of parseAllDocuments(manifests)) {
-    if (document.get('kind') === kind) return document.toString({ directives: false });
-  }
-  throw new Error(`no example has a ${kind}`);
+  const documents = parseAllDocuments(manifests);
+  const document = documents.find(each => each.get('kind') === kind);
+  if (document === undefined) throw new Error(`no example has a ${kind}`);
+  return yamlOf(document.toJS());
 }
 
 function mono(text: string): string {

@@ -100,7 +100,7 @@ export const badIssuers: readonly Bad[] = [
     'a ceiling of scopes with a space',
     issuer({ limits: { scopes: ['a b'] } }),
     'spec.limits.scopes[0]',
-    'must be one OAuth scope',
+    'must be a scope, in which a star',
     'both',
   ),
   refused(
