@@ -15,7 +15,8 @@ export function endOf(issuedAt: Date, expiresIn: string): Date | undefined {
 
 /**
  * When a credential is due for renewal: `renewBefore` (a third of the life where it is left out) ahead of its end, and
- * up to a tenth of the life earlier, by a share that the UID decides: the same after every restart.
+ * up to a tenth of the life earlier, by a share that the UID decides: the same after every restart. Never in the first
+ * half of the life.
  */
 export function renewalTime(
   life: { issuedAt: Date; expiresAt: Date },
@@ -26,7 +27,7 @@ export function renewalTime(
   const wish = renewBefore === undefined ? 'never' : parseDuration(renewBefore);
   // A change of expiresIn can leave a renewBefore that is longer than what is left of the life: at most half of it counts.
   const ahead = Math.min(wish === 'never' ? whole / 3 : wish * 1000, whole / 2);
-  const jitter = whole * jitterShare * shareOf(uid);
+  const jitter = Math.min(whole * jitterShare, whole / 2 - ahead) * shareOf(uid);
   return wholeSeconds(new Date(life.expiresAt.getTime() - ahead - jitter));
 }
 
