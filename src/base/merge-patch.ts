@@ -7,12 +7,13 @@ import { isDeepStrictEqual } from 'node:util';
 export function mergePatch(from: unknown, to: object): Record<string, unknown> | undefined {
   const before = isObject(from) ? from : {};
   const patch: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(to)) {
-    if (value === undefined || isDeepStrictEqual(before[key], value)) continue;
-    patch[key] = isObject(value) && isObject(before[key]) ? (mergePatch(before[key], value) ?? {}) : value;
+  const after = new Map(Object.entries(to).filter(([, value]) => value !== undefined));
+  for (const [key, value] of after) {
+    const old = Object.hasOwn(before, key) ? before[key] : undefined;
+    const change = isObject(old) && isObject(value) ? mergePatch(old, value) : value;
+    if (change !== undefined && !isDeepStrictEqual(old, value)) patch[key] = change;
   }
-  const after: Record<string, unknown> = { ...to };
-  for (const key of Object.keys(before)) if (after[key] === undefined) patch[key] = null;
+  for (const key of Object.keys(before)) if (!after.has(key)) patch[key] = null;
   return Object.keys(patch).length === 0 ? undefined : patch;
 }
 

@@ -86,7 +86,7 @@ function holds(seen: { [key: string]: string } | undefined, wanted: { [key: stri
 
 /** The keys that an earlier rendering had and a later one has not: a merge patch must name them to take them away. */
 export function dropped(before: object, after: object): { [key: string]: null } {
-  const gone = Object.keys(before).filter(key => !(key in after));
+  const gone = Object.keys(before).filter(key => !Object.hasOwn(after, key));
   return Object.fromEntries(gone.map(key => [key, null]));
 }
 

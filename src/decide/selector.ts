@@ -16,7 +16,7 @@ function holds(
   { key, operator, values = [] }: { key: string; operator: string; values?: readonly string[] | undefined },
   labels: Labels,
 ) {
-  const value = labels[key];
+  const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
   switch (operator) {
     case 'In':
       return value !== undefined && values.includes(value);
