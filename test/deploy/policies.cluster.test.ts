@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
 import { type Answer, Api, eventually, sharedCluster } from '../cluster/cluster.ts';
 import { deployPath, type Manifest, policyFor } from './manifests.ts';
 
@@ -48,6 +49,24 @@ beforeAll(async () => {
     await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-f', deployPath(file)]);
   }
 });
+
+const checked = z.looseObject({ status: z.looseObject({ typeChecking: z.looseObject({}) }) });
+
+test.each(['warnings.yaml', 'options/created-by.yaml', 'options/use-issuer.yaml'])(
+  'the expressions of %s fit the types of the kinds',
+  async file => {
+    const namespace = await cluster.namespace();
+    const policies = policyFor(file, namespace).filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
+    const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: policies });
+    await cluster.kubectl(['apply', '--server-side', '-f', '-'], { input });
+    onTestFinished(async () => void (await cluster.kubectl(['delete', '-f', '-'], { input })));
+    for (const { metadata } of policies) {
+      const at = `/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/${metadata.name}`;
+      const look = async () => checked.safeParse(await (await cluster.api()).get(at)).data;
+      expect((await eventually('the types are checked', look)).status.typeChecking).toEqual({});
+    }
+  },
+);
 
 describe('options/created-by.yaml', () => {
   let namespace: string;
