@@ -7,24 +7,16 @@ import { systemClock as clock } from './base/clock.ts';
 import { FlagInvalid, type Flags, helpText, parseFlags } from './base/flags.ts';
 import { createLog, type Log } from './base/log.ts';
 import { Metrics } from './base/metrics.ts';
-import { BotTokens } from './controllers/bot-tokens.ts';
-import { BotUsers } from './controllers/bot-users.ts';
 import { Caches } from './controllers/caches.ts';
 import { ensureInstallation } from './controllers/installation.ts';
-import { SigningKeys } from './controllers/signing-keys.ts';
-import { TokenIssuers } from './controllers/token-issuers.ts';
+import { Operator } from './controllers/operator.ts';
 import { addTokenGauges } from './controllers/token-metrics.ts';
-import { addToken, connect } from './controllers/triggers.ts';
-import { reporter, tokenMetrics, type World } from './controllers/world.ts';
+import { reporter, tokenMetrics } from './controllers/world.ts';
 import { Client } from './kube/client.ts';
 import { loadConfig } from './kube/config.ts';
-import { Controller, type Outcome } from './kube/controller.ts';
-import { ControllerMetrics } from './kube/controller-metrics.ts';
 import { secretMetadata } from './kube/core-kinds.ts';
 import { EventRecorder } from './kube/events.ts';
-import { type Key, type KubeObject, keyOf } from './kube/objects.ts';
 import { Shards } from './kube/shards.ts';
-import type { Store } from './kube/store.ts';
 import { addHealth, Loops } from './server/health.ts';
 import { jwtEndpoints } from './server/jwt-endpoints.ts';
 import { createPlain, createServer } from './server/listen.ts';
@@ -38,104 +30,81 @@ async function main(): Promise<void> {
   if (flags === 'help') return console.log(helpText());
   const log = createLog(flags['log-level'], flags['log-format']);
   const stop = new AbortController();
-  for (const name of ['SIGTERM', 'SIGINT'] as const)
-    process.once(name, () => {
-      log.info({ signal: name }, 'stopping');
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      log.info({ signal }, 'stopping');
       setTimeout(() => process.exit(1), stopWithinMilliseconds).unref();
-      stop.abort(new Error(`stopped by ${name}`));
+      stop.abort(new Error(`stopped by ${signal}`));
     });
-  await operate(flags, log, stop.signal);
+  }
+  await run(flags, log, stop.signal);
   log.info('stopped');
 }
 
 /** Puts the parts together and runs them until the signal aborts. */
-async function operate(flags: Flags, log: Log, signal: AbortSignal): Promise<void> {
+async function run(flags: Flags, log: Log, signal: AbortSignal): Promise<void> {
   const metrics = new Metrics();
-  const identity = `${hostname()}-${randomBytes(3).toString('hex')}`;
-  const kubeconfig = flags.kubeconfig ?? process.env['KUBECONFIG'];
-  const config = loadConfig({
-    kubeconfig,
-    pod: { host: process.env['KUBERNETES_SERVICE_HOST'], port: process.env['KUBERNETES_SERVICE_PORT'] },
-  });
-  const client = new Client({ config, log, metrics, userAgent: 'botmint' });
+  const client = new Client({ config: clusterConfig(flags), log, metrics, userAgent: 'botmint' });
   const { namespace } = flags;
   const installation = await ensureInstallation(client, namespace, flags.shards, signal);
   if (installation.shards !== flags.shards) {
     log.warn({ flag: flags.shards, recorded: installation.shards }, 'kept to the recorded number of shards');
   }
-
+  const identity = `${hostname()}-${randomBytes(3).toString('hex')}`;
   const caches = new Caches({ client, log, clock, metrics });
   const events = new EventRecorder({ client, identity, clock, log, metrics });
-  const counters = tokenMetrics(metrics);
-  const world: World = {
-    caches,
-    client,
-    clock,
-    metrics: counters,
-    report: reporter({ events, log, metrics: counters }),
-  };
   const shards = new Shards({ client, namespace, identity, count: installation.shards, clock, log, metrics });
-  const keys = new SigningKeys({ client, namespace, secrets: caches.secrets });
-
-  const controllerMetrics = new ControllerMetrics(metrics);
-  const control = <T extends KubeObject>(
-    name: string,
-    store: Store<T>,
-    reconcile: (key: Key, s: AbortSignal) => Promise<Outcome>,
-  ) => {
-    const owns = (key: Key) => {
-      const object = store.get(key);
-      return object !== undefined && shards.owns(object.metadata.uid);
-    };
-    return new Controller({
-      name,
-      concurrency: flags.concurrency,
-      reconcile,
-      owns,
-      log,
-      clock,
-      metrics: controllerMetrics,
-    });
-  };
-  const botTokens = new BotTokens(world, { keys, digestKey: installation.digestKey });
-  const botUsers = new BotUsers(world);
-  const tokenIssuers = new TokenIssuers(world, keys);
-  const controllers = {
-    tokens: control('BotToken', caches.tokens, (key, s) => botTokens.reconcile(key, s)),
-    botUsers: control('BotUser', caches.botUsers, (key, s) => botUsers.reconcile(key, s)),
-    issuers: control('ClusterTokenIssuer', caches.issuers, (key, s) => tokenIssuers.reconcile(key, s)),
-  };
-  connect(caches, controllers);
-  addTokenGauges(metrics, caches);
-  shards.onChange(({ gained, lost }) => {
-    log.info({ gained, lost }, 'shards changed');
-    const isLost = (store: Store<KubeObject>) => (key: Key) => {
-      const object = store.get(key);
-      return object === undefined || !shards.owns(object.metadata.uid);
-    };
-    const mine = new Set(gained);
-    const addAll = <T extends KubeObject>(store: Store<T>, add: (object: T) => void) => {
-      for (const object of store.values()) if (mine.has(shards.shardOf(object.metadata.uid))) add(object);
-    };
-    addAll(caches.issuers, object => controllers.issuers.add(keyOf(object)));
-    addAll(caches.botUsers, object => controllers.botUsers.add(keyOf(object)));
-    addAll(caches.tokens, object => addToken(controllers, object));
-    if (lost.length === 0) return;
-    controllers.tokens.abort(isLost(caches.tokens as unknown as Store<KubeObject>));
-    controllers.botUsers.abort(isLost(caches.botUsers as unknown as Store<KubeObject>));
-    controllers.issuers.abort(isLost(caches.issuers as unknown as Store<KubeObject>));
-  });
-
+  const counters = tokenMetrics(metrics);
+  const world = { caches, client, clock, metrics: counters, report: reporter({ events, log, metrics: counters }) };
+  const operator = new Operator(world, { flags, installation, shards, log, metrics });
   const certificates = new ServingCertificates({ client, namespace, clock, log, metrics });
+  const server = jwtServer({ client, caches, certificates, log, metrics });
+  const loops = new Loops();
+  const plain = healthServer({ caches, certificates, loops, log, metrics });
+
+  const { port: metricsPort } = await plain.listen(flags['metrics-listen']);
+  const supplies = [
+    loops.watch('caches', caches.run(signal), signal),
+    loops.watch('certificates', certificates.run(signal), signal),
+  ];
+  await caches.whenSynced(signal);
+  const { port } = await server.listen(flags.listen);
+  log.info({ port, metricsPort, identity, clusterID: installation.clusterID }, 'started');
+
+  const afterWork = new AbortController();
+  const aftermath = [
+    loops.watch('shards', shards.run(afterWork.signal), afterWork.signal),
+    loops.watch('events', events.run(afterWork.signal), afterWork.signal),
+  ];
+  await Promise.all(operator.run(signal).map(([name, loop]) => loops.watch(name, loop, signal)));
+  // Running work has ended: only now may another replica have the shards, and the last events are out.
+  afterWork.abort();
+  await Promise.all([...supplies, ...aftermath, server.close(), plain.close()]);
+  await client.close();
+}
+
+function clusterConfig({ kubeconfig }: Flags) {
+  const { KUBECONFIG, KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = process.env;
+  return loadConfig({ kubeconfig: kubeconfig ?? KUBECONFIG, pod: { host, port } });
+}
+
+function jwtServer(o: {
+  client: Client;
+  caches: Caches;
+  certificates: ServingCertificates;
+  log: Log;
+  metrics: Metrics;
+}) {
+  const { client, caches, certificates, log, metrics } = o;
   const server = createServer({ certificates, log });
   jwtEndpoints(server.app, {
     issuers: caches.issuers,
     botTokens: caches.tokens,
     botUsers: caches.botUsers,
     read: {
-      botToken: (ref, s) => client.get(botTokenKind, ref, { signal: s }),
-      botUser: (ref, s) => client.get(botUserKind, ref, { signal: s }),
-      secret: (ref, s) => client.get(secretMetadata, ref, { signal: s }),
+      botToken: (ref, signal) => client.get(botTokenKind, ref, { signal }),
+      botUser: (ref, signal) => client.get(botUserKind, ref, { signal }),
+      secret: (ref, signal) => client.get(secretMetadata, ref, { signal }),
     },
     reviewer: client,
     cachesAge: () => caches.age(),
@@ -143,58 +112,43 @@ async function operate(flags: Flags, log: Log, signal: AbortSignal): Promise<voi
     log,
     metrics,
   });
-  const loops = new Loops();
+  return server;
+}
+
+function healthServer(o: {
+  caches: Caches;
+  certificates: ServingCertificates;
+  loops: Loops;
+  log: Log;
+  metrics: Metrics;
+}) {
+  const { caches, certificates, loops, log, metrics } = o;
+  addTokenGauges(metrics, caches);
+  addEventLoopGauge(metrics);
   const plain = createPlain({ log });
-  addHealth(plain.app, {
-    health: {
-      dead: () => loops.dead(),
-      missing: () => [
-        ...(caches.synced ? [] : ['caches']),
-        ...(certificates.current === undefined ? ['certificate'] : []),
-      ],
-    },
-    metrics,
-  });
+  const missing = () => [
+    ...(caches.synced ? [] : ['caches']),
+    ...(certificates.current === undefined ? ['certificate'] : []),
+  ];
+  addHealth(plain.app, { health: { dead: () => loops.dead(), missing }, metrics });
+  return plain;
+}
+
+/** A Lease is lost when the event loop stalls for long: this shows how far it is from that. */
+function addEventLoopGauge(metrics: Metrics): void {
   const lag = monitorEventLoopDelay();
   lag.enable();
-  metrics.gauge(
-    'botmint_event_loop_delay_seconds',
-    '99th percentile of how late the event loop was since the last scrape.',
-    [],
-    () => {
-      const value = lag.percentile(99) / 1e9;
-      lag.reset();
-      return [{ labels: {}, value }];
-    },
-  );
-
-  const metricsAddress = await plain.listen(flags['metrics-listen']);
-  const caching = loops.watch('caches', caches.run(signal), signal);
-  const certifying = loops.watch('certificates', certificates.run(signal), signal);
-  const recording = new AbortController();
-  const eventing = loops.watch('events', events.run(recording.signal), recording.signal);
-  await caches.whenSynced(signal);
-  const address = await server.listen(flags.listen);
-  log.info(
-    { listen: address.port, metrics: metricsAddress.port, identity, clusterID: installation.clusterID },
-    'started',
-  );
-
-  const working = Object.entries(controllers).map(([name, controller]) =>
-    loops.watch(name, controller.run(signal), signal),
-  );
-  const leases = new AbortController();
-  const sharding = loops.watch('shards', shards.run(leases.signal), leases.signal);
-  // Running work ends first, then the leases go: nobody else may begin what still runs here.
-  await Promise.all(working);
-  leases.abort();
-  recording.abort();
-  await Promise.all([sharding, eventing, caching, certifying, server.close(), plain.close()]);
-  await client.close();
+  const help = '99th percentile of how late timers were since the last scrape.';
+  metrics.gauge('botmint_event_loop_delay_seconds', help, [], () => {
+    const value = lag.percentile(99) / 1e9;
+    lag.reset();
+    return [{ labels: {}, value }];
+  });
 }
 
 main().catch((error: unknown) => {
-  if (error instanceof FlagInvalid) console.error(`botmint: ${error.message}`);
-  else console.error(`botmint: ${error instanceof Error ? error.message : 'failed'}`);
+  const message = error instanceof Error ? error.message : 'failed';
+  console.error(`botmint: ${message}`);
+  if (!(error instanceof FlagInvalid) && error instanceof Error) console.error(error.stack);
   process.exit(1);
 });

@@ -1,0 +1,98 @@
+import type { Flags } from '../base/flags.ts';
+import type { Log } from '../base/log.ts';
+import type { Metrics } from '../base/metrics.ts';
+import { Controller, type Outcome } from '../kube/controller.ts';
+import { ControllerMetrics } from '../kube/controller-metrics.ts';
+import { type Key, type KubeObject, keyOf } from '../kube/objects.ts';
+import type { Shards } from '../kube/shards.ts';
+import type { Store } from '../kube/store.ts';
+import { BotTokens } from './bot-tokens.ts';
+import { BotUsers } from './bot-users.ts';
+import type { Installation } from './installation.ts';
+import { SigningKeys } from './signing-keys.ts';
+import { TokenIssuers } from './token-issuers.ts';
+import { addToken, connect } from './triggers.ts';
+import type { World } from './world.ts';
+
+/** One kind under control: its cache, what is done for each of its objects, and how one is put on the queue. */
+interface Kind {
+  name: string;
+  controller: Controller;
+  isLost: (key: Key) => boolean;
+  addShards: (shards: ReadonlySet<number>) => void;
+}
+
+/** The controllers of all kinds, each working on the objects of the shards that this replica holds. */
+export class Operator {
+  readonly #kinds: readonly Kind[];
+
+  constructor(
+    world: World,
+    o: { flags: Flags; installation: Installation; shards: Shards; log: Log; metrics: Metrics },
+  ) {
+    const { caches, client } = world;
+    const keys = new SigningKeys({ client, namespace: o.flags.namespace, secrets: caches.secrets });
+    const tokens = new BotTokens(world, { keys, digestKey: o.installation.digestKey });
+    const botUsers = new BotUsers(world);
+    const issuers = new TokenIssuers(world, keys);
+    const metrics = new ControllerMetrics(o.metrics);
+    const control = (name: string, store: Owned, reconcile: Reconcile) => {
+      const owns = (key: Key) => isOwned(store.get(key), o.shards);
+      const { concurrency } = o.flags;
+      return new Controller({ name, concurrency, reconcile, owns, log: o.log, clock: world.clock, metrics });
+    };
+    const controllers = {
+      issuers: control('ClusterTokenIssuer', caches.issuers, (key, signal) => issuers.reconcile(key, signal)),
+      botUsers: control('BotUser', caches.botUsers, (key, signal) => botUsers.reconcile(key, signal)),
+      tokens: control('BotToken', caches.tokens, (key, signal) => tokens.reconcile(key, signal)),
+    };
+    this.#kinds = [
+      kind('ClusterTokenIssuer', controllers.issuers, caches.issuers, o.shards, issuer =>
+        controllers.issuers.add(keyOf(issuer)),
+      ),
+      kind('BotUser', controllers.botUsers, caches.botUsers, o.shards, botUser =>
+        controllers.botUsers.add(keyOf(botUser)),
+      ),
+      kind('BotToken', controllers.tokens, caches.tokens, o.shards, token => addToken(controllers, token)),
+    ];
+    connect(caches, controllers);
+    o.shards.onChange(({ gained, lost }) => this.#sharesChanged(gained, lost.length > 0));
+  }
+
+  /** The loops of the controllers by name; each ends when the signal has aborted and running work is done. */
+  run(signal: AbortSignal): readonly (readonly [string, Promise<void>])[] {
+    return this.#kinds.map(({ name, controller }) => [name, controller.run(signal)] as const);
+  }
+
+  #sharesChanged(gained: readonly number[], anyLost: boolean): void {
+    const shards = new Set(gained);
+    for (const { addShards, controller, isLost } of this.#kinds) {
+      addShards(shards);
+      if (anyLost) controller.abort(isLost);
+    }
+  }
+}
+
+type Owned = { get(key: Key): KubeObject | undefined };
+type Reconcile = (key: Key, signal: AbortSignal) => Promise<Outcome>;
+
+function kind<T extends KubeObject>(
+  name: string,
+  controller: Controller,
+  store: Store<T>,
+  shards: Shards,
+  add: (object: T) => void,
+): Kind {
+  return {
+    name,
+    controller,
+    isLost: key => !isOwned(store.get(key), shards),
+    addShards: gained => {
+      for (const object of store.values()) if (gained.has(shards.shardOf(object.metadata.uid))) add(object);
+    },
+  };
+}
+
+function isOwned(object: KubeObject | undefined, shards: Shards): boolean {
+  return object !== undefined && shards.owns(object.metadata.uid);
+}

@@ -1,0 +1,171 @@
+// `npm run demo`: the main job, on a real control plane, in front of a person's eyes.
+import { join } from 'node:path';
+import { parseArgs, styleText } from 'node:util';
+import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
+import { z } from 'zod';
+import { Api, type KubeObject } from '../cluster/api.ts';
+import { SetupNeeded } from '../cluster/build.ts';
+import { ControlPlane } from '../cluster/control-plane.ts';
+import { applyCRDs } from '../cluster/crds.ts';
+import { eventually } from '../cluster/wait.ts';
+import { OperatorProcess } from '../e2e/operator-process.ts';
+import { builtinURL, RelyingParty, relyingPartyManifest } from '../e2e/relying-party.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const examples = 'test/examples/';
+
+let steps = 0;
+const say = {
+  step: (text: string) => console.log(`\n${styleText('bold', `${++steps}. ${text}`)}`),
+  run: (command: string) => console.log(styleText('cyan', `$ ${command}`)),
+  show: (text: string) => console.log(indented(text.trimEnd())),
+  good: (text: string) => console.log(styleText('green', `✓ ${text}`)),
+  note: (text: string) => console.log(styleText('dim', text)),
+};
+
+function indented(text: string): string {
+  return text.replaceAll(/^/gm, '  ');
+}
+
+async function demo(keep: boolean): Promise<void> {
+  const began = performance.now();
+  say.step('A real kube-apiserver with etcd, on this machine alone');
+  await using stack = new AsyncDisposableStack();
+  const plane = stack.adopt(await ControlPlane.start(line => say.note(line)), started => started.stop());
+  const kubectl = async (...args: string[]) => {
+    say.run(`kubectl ${args.join(' ')}`);
+    const printed = await plane.kubectl(args.map(arg => (/^(crds|deploy|test)\//.test(arg) ? join(root, arg) : arg)));
+    say.show(printed);
+    return printed;
+  };
+  say.good(`ready after ${seconds(began)}`);
+
+  say.step('Install: the kinds, then everything else');
+  await applyCRDs((args, options) => plane.kubectl(args, options));
+  say.run('kubectl apply -f crds/');
+  await kubectl('apply', '-f', 'deploy/');
+  await plane.kubectl(['apply', '-f', '-'], { input: relyingPartyManifest });
+  const api = stack.use(await Api.open(plane.kubeconfigPath));
+  const { kubeconfigPath: kubeconfig } = await plane.tokenFor('botmint-system', 'botmint');
+  const caller = await plane.tokenFor('botmint-system', 'relying-party', { audiences: [builtinURL] });
+  const relyingParty = new RelyingParty(api, caller.token);
+  let operator = await OperatorProcess.start({ kubeconfig });
+  stack.defer(async () => void (await operator.stop()));
+  say.good('the operator runs, with the rights of its ServiceAccount and no others');
+
+  say.step('Apply a bot and its tokens, and the Secrets are there');
+  const applied = performance.now();
+  await kubectl('apply', '-f', examples);
+  const token = await eventually('the Secret ci', async () => valueOf(await secretOf(api, 'ci'), 'BUF_TOKEN'));
+  say.good(`the Secret ci holds BUF_TOKEN ${seconds(applied)} after the apply began`);
+  await kubectl('wait', '--for=condition=Ready', '--timeout=20s', 'bottokens', '--all');
+  await kubectl('get', 'bots,bt');
+  say.note('A pod uses it like any Secret:');
+  say.show('env:\n- name: BUF_TOKEN\n  valueFrom: {secretKeyRef: {name: ci, key: BUF_TOKEN}}');
+
+  say.step('A relying party verifies the token with the published keys');
+  say.run(`curl --cacert ca.crt ${builtinURL}/.well-known/openid-configuration`);
+  const claims = await verified(relyingParty, operator, token);
+  say.show(JSON.stringify(claims, null, 2));
+  say.good('signature, issuer, audience, type and end are right');
+  const activeNow = await relyingParty.introspect(operator.started.port, token);
+  say.good(`introspection (RFC 7662) says ${JSON.stringify({ active: activeNow.active })}`);
+
+  say.step('Restart the operator: nothing is issued again');
+  const before = await secretOf(api, 'ci');
+  await operator.kill();
+  say.note('killed with SIGKILL, started again');
+  await api.delete('/apis/coordination.k8s.io/v1/namespaces/botmint-system/leases');
+  operator = await OperatorProcess.start({ kubeconfig });
+  await api.create('/apis/botmint.dev/v1alpha1/namespaces/default/bottokens', another);
+  await eventually('the Secret another', async () => valueOf(await secretOf(api, 'another'), 'BUF_TOKEN'));
+  const after = await secretOf(api, 'ci');
+  if (before?.metadata.resourceVersion !== after?.metadata.resourceVersion)
+    throw new Error('the Secret ci was written again');
+  say.good('a new token was served meanwhile, and the Secret ci has the resourceVersion it had before');
+
+  say.step('Revoke one token; the other one of the bot lives on');
+  const deployer = valueOf(await secretOf(api, 'deployer-credentials'), 'BUF_TOKEN') ?? '';
+  await kubectl('patch', 'bottoken', 'ci', '--type=merge', '-p', '{"spec":{"revoked":true}}');
+  await eventually(
+    'the token is inactive',
+    async () => !(await relyingParty.introspect(operator.started.port, token)).active,
+  );
+  say.good('introspection says {"active":false} for the revoked one');
+  const other = await relyingParty.introspect(operator.started.port, deployer);
+  say.good(`and ${JSON.stringify({ active: other.active })} for the deployer's`);
+
+  say.step('Delete the bot: all its tokens end first');
+  await kubectl('delete', 'botuser', 'ci');
+  await eventually('the Secrets are gone', async () => (await secretOf(api, 'deployer-credentials')) === undefined);
+  const dead = await relyingParty.introspect(operator.started.port, deployer);
+  say.good(`the deployer's token is ${JSON.stringify({ active: dead.active })}`);
+  await kubectl('get', 'bottokens,secrets');
+
+  console.log(`\n${styleText('bold', `All of that took ${seconds(began)}.`)}`);
+  if (keep) await kept(plane);
+  else tryNext();
+}
+
+const another = {
+  apiVersion: 'botmint.dev/v1alpha1',
+  kind: 'BotToken',
+  metadata: { name: 'another' },
+  spec: { botUserRef: { name: 'ci' }, expiresIn: '1h' },
+};
+
+async function verified(relyingParty: RelyingParty, operator: OperatorProcess, token: string) {
+  const { port } = operator.started;
+  const discovery = z
+    .object({ issuer: z.literal(builtinURL), jwks_uri: z.string() })
+    .parse(JSON.parse((await relyingParty.fetch(port, '/.well-known/openid-configuration')).text));
+  const keys = JSON.parse((await relyingParty.fetch(port, new URL(discovery.jwks_uri).pathname)).text);
+  const options = { issuer: builtinURL, audience: builtinURL, algorithms: ['ES256'], typ: 'bot+jwt' };
+  const { payload } = await jwtVerify(token, createLocalJWKSet(keys), options);
+  return { header: decodeProtectedHeader(token), claims: payload };
+}
+
+function secretOf(api: Api, name: string): Promise<KubeObject | undefined> {
+  return api.get(`/api/v1/namespaces/default/secrets/${name}`);
+}
+
+function valueOf(secret: KubeObject | undefined, key: string): string | undefined {
+  const { data } = z.object({ data: z.record(z.string(), z.string()) }).parse(secret ?? { data: {} });
+  return data[key] === undefined ? undefined : Buffer.from(data[key], 'base64').toString();
+}
+
+function seconds(since: number): string {
+  return `${((performance.now() - since) / 1000).toFixed(1)} s`;
+}
+
+async function kept(plane: ControlPlane): Promise<void> {
+  console.log('Everything still runs. In a second terminal:\n');
+  console.log(`export KUBECONFIG=${plane.kubeconfigPath}\nexport PATH="${plane.binaries}:$PATH"\n`);
+  console.log('Ctrl-C ends it and leaves nothing.');
+  await new Promise<void>(resolve => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+}
+
+function tryNext(): void {
+  console.log(`
+What to try next:
+  npm run demo -- --keep      the same, and the cluster stays for your own kubectl
+  npm run cluster             a control plane in the foreground, with botmint installed;
+  npm run operator            and the operator, in a second terminal
+  docs/reference/             every field of the kinds, the conditions, the token
+`);
+}
+
+const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false } } });
+try {
+  await demo(values.keep);
+} catch (error) {
+  console.error(
+    styleText(
+      'red',
+      error instanceof SetupNeeded ? error.message : `the demo failed: ${error instanceof Error ? error.stack : error}`,
+    ),
+  );
+  process.exitCode = 1;
+}

@@ -1,0 +1,15 @@
+/** Manifests that the tests apply; `extra` goes into the spec. Flow style, so that a test reads in one line. */
+export function botUser(name: string, extra: object = {}): string {
+  return manifest('BotUser', name, extra);
+}
+
+export function botToken(
+  name: string,
+  extra: { botUserRef?: { name: string }; expiresIn?: string; [field: string]: unknown } = {},
+): string {
+  return manifest('BotToken', name, { botUserRef: { name: 'bot' }, expiresIn: '90d', ...extra });
+}
+
+function manifest(kind: string, name: string, spec: object): string {
+  return `---\n${JSON.stringify({ apiVersion: 'botmint.dev/v1alpha1', kind, metadata: { name }, spec })}\n`;
+}

@@ -1,0 +1,189 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type Api, Api as ApiClass, type KubeObject } from '../cluster/api.ts';
+import { type Cluster, eventually, ownControlPlane, ownsControlPlane } from '../cluster/cluster.ts';
+import type { ControlPlane } from '../cluster/control-plane.ts';
+import { FaultProxy, type Rule } from '../faults/proxy.ts';
+import { OperatorProcess } from './operator-process.ts';
+import { type Answer, builtinURL, RelyingParty, relyingPartyManifest } from './relying-party.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+
+type Kubectl = (args: readonly string[], options?: { input?: string }) => Promise<string>;
+
+/**
+ * A cluster with botmint installed from deploy/, an operator that runs with exactly the rights in there, and the fault
+ * proxy between the two. The tests look at the cluster as admin and at tokens as a relying party does.
+ */
+export class Site {
+  readonly api: Api;
+  readonly kubectl: Kubectl;
+  readonly proxy: FaultProxy;
+  /** Undefined on an existing cluster. */
+  readonly plane: ControlPlane | undefined;
+  readonly #kubeconfig: string;
+  readonly #relyingParty: RelyingParty;
+  #operator: OperatorProcess | undefined;
+  #namespaces = 0;
+
+  private constructor(o: {
+    api: Api;
+    kubectl: Kubectl;
+    proxy: FaultProxy;
+    plane: ControlPlane | undefined;
+    kubeconfig: string;
+    relyingParty: RelyingParty;
+  }) {
+    this.api = o.api;
+    this.kubectl = o.kubectl;
+    this.proxy = o.proxy;
+    this.plane = o.plane;
+    this.#kubeconfig = o.kubeconfig;
+    this.#relyingParty = o.relyingParty;
+  }
+
+  /** A control plane of its own; on an existing cluster that one. `cluster` comes from sharedCluster() in the test file. */
+  static async open(cluster: Cluster): Promise<Site> {
+    const plane = ownsControlPlane ? await ownControlPlane() : undefined;
+    const host = plane ?? cluster;
+    const kubectl: Kubectl = (args, options) => host.kubectl(args, options);
+    await kubectl(['apply', '--server-side', '-f', join(root, 'deploy')]);
+    const api = await ApiClass.open(host.kubeconfigPath);
+    const tokenFor = (name: string, audiences: readonly string[]) =>
+      plane === undefined
+        ? cluster.tokenFor('botmint-system', name, { audiences, seconds: 7200 }).then(({ token }) => token)
+        : plane.tokenFor('botmint-system', name, { audiences, seconds: 7200 }).then(({ token }) => token);
+    await kubectl(['apply', '-f', '-'], { input: relyingPartyManifest });
+    const proxy = await FaultProxy.start({ kubeconfigPath: host.kubeconfigPath });
+    const kubeconfig = await proxy.kubeconfigFor(await tokenFor('botmint', []));
+    const relyingParty = new RelyingParty(api, await tokenFor('relying-party', [builtinURL]));
+    return new Site({ api, kubectl, proxy, plane, kubeconfig, relyingParty });
+  }
+
+  /** The operator that runs now. */
+  get operator(): OperatorProcess {
+    if (this.#operator === undefined) throw new Error('no operator runs');
+    return this.#operator;
+  }
+
+  get hasOperator(): boolean {
+    return this.#operator !== undefined && !this.#operator.hasEnded;
+  }
+
+  /** Starts the operator behind the proxy and waits until it holds its shards. */
+  async start(o: { clockOffsetMilliseconds?: number; kubeconfig?: string } = {}): Promise<OperatorProcess> {
+    // A killed operator keeps its Leases for 15 s; a test must not wait for that.
+    await this.dropLeases();
+    this.#operator = await OperatorProcess.start({ kubeconfig: this.#kubeconfig, ...o });
+    return this.#operator;
+  }
+
+  async dropLeases(): Promise<void> {
+    await this.kubectl(['delete', 'leases', '--all', '-n', 'botmint-system', '--wait=false']);
+  }
+
+  async close(): Promise<void> {
+    if (this.hasOperator) await this.#operator?.kill();
+    await this.proxy.stop();
+    await this.api.close();
+    await this.plane?.stop();
+  }
+
+  set rule(rule: Rule) {
+    this.proxy.rule = rule;
+  }
+
+  async namespace(): Promise<string> {
+    const name = `e2e-${process.pid}-${++this.#namespaces}-${Math.random().toString(36).slice(2, 8)}`;
+    await this.api.create('/api/v1/namespaces', { metadata: { name } });
+    return name;
+  }
+
+  apply(manifest: string, namespace: string): Promise<string> {
+    return this.kubectl(['apply', '-n', namespace, '-f', '-'], { input: manifest });
+  }
+
+  token(namespace: string, name: string): Promise<KubeObject | undefined> {
+    return this.api.get(`/apis/botmint.dev/v1alpha1/namespaces/${namespace}/bottokens/${name}`);
+  }
+
+  botUser(namespace: string, name: string): Promise<KubeObject | undefined> {
+    return this.api.get(`/apis/botmint.dev/v1alpha1/namespaces/${namespace}/botusers/${name}`);
+  }
+
+  secret(namespace: string, name: string): Promise<KubeObject | undefined> {
+    return this.api.get(`/api/v1/namespaces/${namespace}/secrets/${name}`);
+  }
+
+  /** The values of a Secret, or undefined when there is none. */
+  async values(namespace: string, name: string): Promise<Record<string, string> | undefined> {
+    const secret = await this.secret(namespace, name);
+    if (secret === undefined) return undefined;
+    const data = z.record(z.string(), z.string()).parse(secret['data'] ?? {});
+    return Object.fromEntries(
+      Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]),
+    );
+  }
+
+  /** Waits until the Ready condition has this reason at the current generation. */
+  ready(
+    kind: 'bottokens' | 'botusers',
+    namespace: string,
+    name: string,
+    reason: string,
+    seconds = 15,
+  ): Promise<KubeObject> {
+    return eventually(
+      `${kind} ${namespace}/${name} is ${reason}`,
+      async () => {
+        const object = await this.api.get(`/apis/botmint.dev/v1alpha1/namespaces/${namespace}/${kind}/${name}`);
+        const status = Status.safeParse(object?.['status']).data;
+        const seen = status?.conditions?.find(({ type }) => type === 'Ready');
+        const current = status?.observedGeneration === object?.metadata.generation;
+        if (current && seen?.reason === reason) return object;
+        throw new Error(`it is ${JSON.stringify(seen)}`);
+      },
+      { seconds },
+    );
+  }
+
+  /** What a relying party is told about a token: RFC 7662, through the operator's own endpoint. */
+  introspect(token: string, issuer?: string): Promise<{ active: boolean; jti?: string | undefined }> {
+    return this.#relyingParty.introspect(this.operator.started.port, token, issuer);
+  }
+
+  /** A request to the operator's TLS port, verified with the published CA. */
+  fetch(path: string, o: Parameters<RelyingParty['fetch']>[2] = {}): Promise<Answer> {
+    return this.#relyingParty.fetch(this.operator.started.port, path, o);
+  }
+
+  /** Every token that the operator has sent to the API server since that request, whether the write was carried out or not. */
+  mintedTokens(firstRequest = 0): string[] {
+    const minted = new Set<string>();
+    for (const { resource, body } of this.proxy.requests.slice(firstRequest)) {
+      if (resource !== 'secrets') continue;
+      const data = SecretBody.safeParse(parsed(body)).data?.data ?? {};
+      for (const value of Object.values(data)) {
+        const text = value === null ? '' : Buffer.from(value, 'base64').toString();
+        for (const [token] of text.matchAll(/eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+/g)) minted.add(token);
+      }
+    }
+    return [...minted];
+  }
+}
+
+const Status = z.object({
+  observedGeneration: z.number().optional(),
+  conditions: z
+    .array(z.object({ type: z.string(), status: z.string(), reason: z.string(), message: z.string() }))
+    .optional(),
+});
+const SecretBody = z.object({ data: z.record(z.string(), z.string().nullable()) });
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // no body, or one that was cut off
+  }
+}
