@@ -56,11 +56,17 @@ export class ControlPlane {
     });
   }
 
-  /** Builds the binaries if need be, starts everything and waits until the API server is ready. */
-  static async start(say: (line: string) => void = () => undefined): Promise<ControlPlane> {
+  /**
+   * Builds the binaries if need be, starts everything and waits until the API server is ready. Starts again on other
+   * ports when somebody else was faster on one of them.
+   */
+  static async start(
+    say: (line: string) => void = () => undefined,
+    ports: () => Promise<readonly number[]> = () => freePorts(4),
+  ): Promise<ControlPlane> {
     const binaries = await builtBinaries(say);
     for (let attempt = 1; ; attempt++) {
-      const plane = await ControlPlane.#prepare(binaries);
+      const plane = await ControlPlane.#prepare(binaries, await ports());
       try {
         await plane.#startAll();
         return plane;
@@ -71,8 +77,7 @@ export class ControlPlane {
     }
   }
 
-  static async #prepare(binaries: string): Promise<ControlPlane> {
-    const ports = await freePorts(4);
+  static async #prepare(binaries: string, ports: readonly number[]): Promise<ControlPlane> {
     const directory = await mkdtemp(join(tmpdir(), 'botmint-cluster-'));
     mkdirSync(join(directory, 'pids'));
     const plane = new ControlPlane(binaries, new Files(directory), ports);
@@ -117,7 +122,9 @@ export class ControlPlane {
     const deadline = performance.now() + readySeconds * 1000;
     while (performance.now() < deadline) {
       this.#components[name].throwIfEnded();
-      if (await isReady().catch(() => false)) return; // refused connections: it is not listening yet
+      // Refused connections: it is not listening yet. No answer: perhaps somebody else listens there.
+      const asked = isReady().catch(() => false);
+      if (await Promise.race([asked, sleep(1_000, false)])) return;
       await sleep(20);
     }
     throw new Error(`${name} was not ready within ${readySeconds} s, see ${this.#components[name].logFile}`);
@@ -186,15 +193,21 @@ export class ControlPlane {
     return found;
   }
 
-  /** Makes etcd forget all history: lists that go on and watches from older versions get 410 Gone (a watch only once the API server's own cache is past them, or was restarted). */
+  /**
+   * Makes etcd forget all history up to now, and tells the API server so in the way its own compactor does: lists and
+   * watches that go on from then get 410 Gone when the API server has dropped its own snapshots, too: after 15 s (lists
+   * only), or at once when it is restarted.
+   */
   async compact(): Promise<void> {
     const post = async (path: string, body: object) => {
       const answer = await fetch(`${this.#etcd}/v3/kv/${path}`, { method: 'POST', body: JSON.stringify(body) });
       if (!answer.ok) throw new Error(`etcd ${path}: ${answer.status} ${await answer.text()}`);
       return answer.json();
     };
-    const { header } = etcdAnswer.parse(await post('range', { key: 'AA==' }));
-    await post('compaction', { revision: header.revision, physical: true });
+    const key = Buffer.from('compact_rev_key').toString('base64');
+    const { revision } = etcdAnswer.parse(await post('range', { key })).header;
+    await post('put', { key, value: Buffer.from(revision).toString('base64') });
+    await post('compaction', { revision, physical: true });
   }
 
   /** Ends every process and removes every file. May be called again. */
