@@ -10,7 +10,7 @@ export const authoritySecretName = 'botmint-ca';
 export const bundleConfigMapName = 'botmint-ca';
 export const bundleKey = 'ca.crt';
 
-/** What the subject of every CA of ours begins with: it tells our certificates from those that others put in our Secret. */
+/** What the name of every CA of ours begins with: it tells our certificates from those that others put in our Secret. */
 export const authorityName = 'botmint CA';
 
 /** The CA that certifies its own successor, and whose certificate stays in the bundle until it ends. */

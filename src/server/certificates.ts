@@ -47,7 +47,7 @@ export interface NewAuthority extends Pair {
  */
 export async function makeAuthority(now: Date, predecessor?: Authority): Promise<NewAuthority> {
   const keys = await generateKeys();
-  // A name of its own each time: OpenSSL looks for an issuer by name first, and would take the wrong one of two namesakes.
+  // A name of its own each time: OpenSSL looks for an issuer by name first, and takes the wrong one of two namesakes.
   const name = `CN=${authorityName} ${crypto.randomUUID().slice(0, 8)}`;
   const certificate = await X509CertificateGenerator.createSelfSigned({
     name,

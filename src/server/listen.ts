@@ -74,7 +74,7 @@ function createHTTPServer(server: ReturnType<typeof createPlainServer>, log: Log
   };
 }
 
-/** Errors that say little, answers that nobody stores unless an endpoint allows it, and a log without names or values. */
+/** Errors that say little, answers that nobody stores unless an endpoint allows it, a log without names and values. */
 function addRules(app: FastifyInstance, log: Log): void {
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
   app.setNotFoundHandler((_, reply) => reply.code(404).send({ error: 'not_found' }));
@@ -112,8 +112,8 @@ function named(request: FastifyRequest): { method: string; route: string } {
 }
 
 /**
- * Stops a server: no new connections, then, after the grace, an end to those that are left. Connections are counted from
- * the first byte on, because the server itself does not know of one whose TLS handshake is not over.
+ * Stops a server: no new connections, then, after the grace, an end to those that are left. Connections are counted
+ * from the first byte on, because the server itself does not know of one whose TLS handshake is not over.
  */
 function stopper(server: Server): () => Promise<void> {
   const open = new Set<Socket>();

@@ -43,8 +43,8 @@ export function rulesOf(file: string, kind: 'Role' | 'ClusterRole', name: string
 }
 
 /**
- * The objects of an admission policy, by other names and for the objects of one namespace only, so that other tests on the
- * same cluster do not meet it.
+ * The objects of an admission policy, by other names and for the objects of one namespace only, so that other tests on
+ * the same cluster do not meet it.
  */
 export function policyFor(file: string, namespace: string): Manifest[] {
   const named = (name: unknown) => `${String(name)}-${namespace}`;

@@ -66,7 +66,7 @@ const clusterRights = [
   // conditions and records
   'botmint.dev: clustertokenissuers/status, botusers/status, bottokens/status: patch',
   // owner references that block deletion, on OpenShift
-  'botmint.dev: clustertokenissuers/finalizers, bottokens/finalizers: update',
+  'botmint.dev: bottokens/finalizers: update',
   // credentials in any namespace, and its own keys
   ': secrets: get, list, watch, create, patch, delete',
   // allowedNamespaces
@@ -78,10 +78,11 @@ const clusterRights = [
 ];
 const ownNamespaceRights = [
   // shards
-  'coordination.k8s.io: leases: get, list, create, patch, delete',
+  'coordination.k8s.io: leases: list, create, patch, delete',
   // the cluster id, and the CA
   ': configmaps: create',
-  ': configmaps botmint, botmint-ca: get, patch',
+  ': configmaps botmint, botmint-ca: get',
+  ': configmaps botmint-ca: patch',
 ];
 
 function line({ apiGroups, resources, resourceNames, verbs }: Rule): string {
@@ -129,6 +130,7 @@ test.each<[boolean, string, string | undefined]>([
   [false, 'deletecollection secrets', 'any'],
   [false, 'get configmaps other', system],
   [false, 'patch configmaps other', system],
+  [false, 'patch configmaps botmint', system],
   [false, 'get configmaps', 'any'],
   [false, 'patch leases.coordination.k8s.io', 'kube-system'],
   [false, 'create serviceaccounts/token', 'any'],
