@@ -32,6 +32,13 @@ export const badBots: readonly Bad[] = [
     'supported values: "ClusterTokenIssuer"',
     'both',
   ),
+  refused(
+    'an issuer whose name is none',
+    bot({ issuerRef: { kind: 'ClusterTokenIssuer', name: 'A' } }),
+    'spec.issuerRef.name',
+    'must be the name of a Kubernetes object',
+    'both',
+  ),
   refused('an issuer without kind', bot({ issuerRef: { name: 'x' } }), 'spec.issuerRef.kind', 'Required value', 'both'),
   refused(
     'a service with a slash',

@@ -83,6 +83,27 @@ export const badIssuers: readonly Bad[] = [
     'both',
   ),
   refused(
+    'a selector for a value that cannot be',
+    selector({ matchLabels: { team: 'b c' } }),
+    'spec.allowedNamespaces.selector.matchLabels[team]',
+    'must be empty or at most 63',
+    'server',
+  ),
+  refused(
+    'an expression about a label that cannot be',
+    selector({ matchExpressions: [{ key: 'a b', operator: 'Exists' }] }),
+    'spec.allowedNamespaces.selector.matchExpressions[0].key',
+    'must be a name of at most 63',
+    'both',
+  ),
+  refused(
+    'an expression about a value that cannot be',
+    selector({ matchExpressions: [{ key: 'a', operator: 'In', values: ['b c'] }] }),
+    'spec.allowedNamespaces.selector.matchExpressions[0].values[0]',
+    'must be empty or at most 63',
+    'both',
+  ),
+  refused(
     'a selector for a label that cannot be',
     selector({ matchLabels: { 'a b': 'c' } }),
     'spec.allowedNamespaces.selector.matchLabels',
