@@ -49,9 +49,9 @@ export class Refused extends Error {
 export class Api {
   readonly server: string;
   readonly #agent: Agent;
-  readonly #headers: Record<string, string>;
+  readonly #headers: Record<string, string | string[]>;
 
-  private constructor(server: string, agent: Agent, headers: Record<string, string>) {
+  private constructor(server: string, agent: Agent, headers: Record<string, string | string[]>) {
     this.server = server;
     this.#agent = agent;
     this.#headers = headers;

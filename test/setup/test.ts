@@ -4,11 +4,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { builtBinaries, SetupNeeded } from '../cluster/build.ts';
+import { existingCluster } from '../cluster/shared.ts';
 import { summary } from './results.ts';
 
-const existing = process.env.BOTMINT_KUBECONFIG;
-
 try {
+  const existing = existingCluster();
   if (existing)
     console.log(`test: using the cluster of ${existing}; tests that stop or starve a control plane are skipped`);
   else await builtBinaries(line => console.log(line));
