@@ -42,7 +42,6 @@ export function issuedStatus(
   now: Date,
 ): Status {
   const { retry: _, revokedAt: __, ...old } = token.status ?? {};
-  const superseded = old.tokenID === tokenID ? [] : supersededBy(old, inputs, now);
   const { resourceVersion } = secret;
   return {
     ...old,
@@ -51,7 +50,7 @@ export function issuedStatus(
     issuedAt: inputs.issuedAt,
     ...{ expiresAt: inputs.expiresAt },
     secretName: secret.name,
-    previous: [...livePrevious(token, now), ...superseded],
+    previous: old.tokenID === tokenID ? livePrevious(token, now) : supersededBy(token, inputs, now),
     issued: {
       inputs,
       secret: { name: secret.name, uid: secret.uid, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
@@ -59,12 +58,17 @@ export function issuedStatus(
   } as Status;
 }
 
-/** The clock of the old credential's end starts here: the API server has acknowledged the Secret with the new one. */
-function supersededBy({ tokenID, expiresAt }: Status, { overlapSeconds }: Inputs, now: Date) {
-  if (tokenID === undefined || overlapSeconds === 0) return [];
+/**
+ * The credentials that live on beside a new one. The clock of the old one's end starts here: the API server has
+ * acknowledged the Secret with the new one. Without an overlap the ones before it end too: they may do as much as it.
+ */
+function supersededBy(token: BotToken, { overlapSeconds }: Inputs, now: Date) {
+  if (overlapSeconds === 0) return [];
+  const { tokenID, expiresAt } = token.status ?? {};
   const overlapEnd = overlapSeconds === undefined ? undefined : new Date(now.getTime() + overlapSeconds * 1000);
   const end = earliest(overlapEnd, dateOf(expiresAt));
-  return end === undefined || end <= now ? [] : [{ tokenID, revokeAt: timestamp(end) }];
+  const lives = tokenID !== undefined && end !== undefined && end > now;
+  return [...livePrevious(token, now), ...(lives ? [{ tokenID, revokeAt: timestamp(end) }] : [])];
 }
 
 /** The status without a credential: what was issued is revoked, and the revision stays so that numbers are never given twice. */

@@ -129,9 +129,9 @@ export function decide(seen: Observed, now: Date): Step {
     );
   }
   if (botUser.state !== 'found') return withoutBotUser(seen, record, botUser.state, now);
-  if (seen.refused !== undefined) return refusal(seen, seen.refused, now);
   const waiting = retryTime(token);
   if (waiting !== undefined && waiting > now) return { do: 'rest', until: waiting };
+  if (seen.refused !== undefined) return refusal(seen, record, seen.refused, now);
   return withBotUser({ ...seen, botUser }, record, now);
 }
 
@@ -164,18 +164,15 @@ function removal({ uid, resourceVersion }: OwnSecret): Step {
 
 function withoutBotUser(seen: Observed, record: Recorded | undefined, state: 'absent' | 'deleted', now: Date): Step {
   const { token, secret, confirmed } = seen;
-  const name = `BotUser ${token.spec.botUserRef.name} in namespace ${token.metadata.namespace}`;
-  if (state === 'deleted') {
-    return revocation(
-      seen,
-      { state: 'reconciling', reason: 'BotUserDeleted', message: `${name} is being deleted` },
-      now,
-    );
-  }
   const held = record !== undefined || secret.state === 'ours';
+  // A cache that lags shows the BotUser before the one that the credential is for.
   if (held && !confirmed.botUser) return { do: 'confirm', what: 'bot-user' };
-  const message = `${name} does not exist: create it, or correct spec.botUserRef`;
-  return revocation(seen, { state: 'reconciling', reason: 'BotUserNotFound', message }, now);
+  const name = `BotUser ${token.spec.botUserRef.name} in namespace ${token.metadata.namespace}`;
+  const [reason, says]: [Reason, string] =
+    state === 'deleted'
+      ? ['BotUserDeleted', 'is being deleted']
+      : ['BotUserNotFound', 'does not exist: create it, or correct spec.botUserRef'];
+  return revocation(seen, { state: 'reconciling', reason, message: `${name} ${says}` }, now);
 }
 
 // The Secret against the record.
@@ -184,13 +181,14 @@ type Found = Observed & { botUser: BotUserSeen & { state: 'found' } };
 
 function withBotUser(seen: Found, record: Recorded | undefined, now: Date): Step {
   const { token, secret } = seen;
+  if ((record !== undefined || secret.state === 'ours') && !hasFinalizer(token)) return { do: 'add-finalizer' };
   switch (secret.state) {
     case 'ours':
       return ownSecret(seen, secret, record, now);
     case 'absent':
       return noSecret(seen, secret, record, now);
     case 'foreign': {
-      const message = `Secret ${secretNameOf(token)} exists and is not from botmint: remove it, or choose another spec.secret.name`;
+      const message = `Secret ${secretNameOf(token)} exists and is not from botmint: remove it, or make a new BotToken with another spec.secret.name`;
       return report(seen, stalled('SecretNotOwned', message), now, foreignSecretPollSeconds);
     }
     case 'held': {
@@ -220,6 +218,7 @@ function ownSecret(seen: Found, secret: OwnSecret, record: Recorded | undefined,
   const marks = knownMarks(secret);
   if (marks !== undefined && marks.revision > (record?.revision ?? 0)) return takeOver(seen, secret, marks, now);
   if (record === undefined) return issue(seen, record, 'edited', now); // ours, and nothing says what is in it
+  if (isOver(token, record, now)) return service(seen, record, now);
   const older = marks !== undefined && (marks.revision !== record.revision || marks.tokenID !== record.tokenID);
   if (older) return issue(seen, record, 'lost', now);
   const rendered =
@@ -228,7 +227,7 @@ function ownSecret(seen: Found, secret: OwnSecret, record: Recorded | undefined,
     !isDeepStrictEqual(marks.inputs, record.inputs) &&
     !differ(digest, marks.inputs.digest);
   if (rendered) return takeOver(seen, secret, marks, now);
-  if (differ(digest, record.inputs.digest) && !isOver(token, record, now)) return issue(seen, record, 'edited', now);
+  if (differ(digest, record.inputs.digest)) return issue(seen, record, 'edited', now);
   return service(seen, record, now);
 }
 
@@ -279,17 +278,21 @@ function service(seen: Found, record: Recorded, now: Date): Step {
 function issue(seen: Found, record: Recorded | undefined, cause: IssueCause, now: Date): Step {
   const { token, secret, botUser } = seen;
   const { grant } = botUser;
-  const inForce = record !== undefined && cause !== 'lost' && cause !== 'edited';
-  if (!grant.allowed) return report(seen, inForce ? verdictOf(token, record, grant, now) : grant.blocked, now);
-  if (record !== undefined && livePrevious(token, now).length >= mostPrevious) {
+  if (!grant.allowed) {
+    return report(seen, isInForce(seen, record, now) ? verdictOf(token, record, grant, now) : grant.blocked, now);
+  }
+  const narrowed = record !== undefined && changeOf(record.inputs, grant.value) === 'narrowed';
+  const overlapSeconds = narrowed ? 0 : overlaps[cause];
+  if (overlapSeconds !== 0 && livePrevious(token, now).length >= mostPrevious) {
     const message = `${mostPrevious} superseded credentials are alive: the next issue waits until the first of them ends`;
-    return report(seen, { state: inForce ? 'ready' : 'reconciling', reason: 'TooManyPrevious', message }, now);
+    const state = isInForce(seen, record, now) ? 'ready' : 'reconciling';
+    return report(seen, { state, reason: 'TooManyPrevious', message }, now);
   }
   if (!hasFinalizer(token)) return { do: 'add-finalizer' };
   const over = secret.state === 'ours' ? secret : undefined;
   const seenRevision = over === undefined ? 0 : (marksOf(over.metadata)?.revision ?? 0);
   const revision = Math.max(token.status?.revision ?? 0, seenRevision) + 1;
-  return { do: 'issue', cause, revision, wish: grant.value, overlapSeconds: overlaps[cause], over };
+  return { do: 'issue', cause, revision, wish: grant.value, overlapSeconds, over };
 }
 
 // Saying so.
@@ -318,7 +321,7 @@ function issued(token: BotToken, { expiresAt }: Inputs): Verdict {
 function secretInUse(token: BotToken, owner: string): Verdict {
   return stalled(
     'SecretInUse',
-    `${owner} writes to Secret ${secretNameOf(token)}: choose another spec.secret.name, or delete ${owner}`,
+    `${owner} writes to Secret ${secretNameOf(token)}: delete ${owner}, or make a new BotToken with another spec.secret.name`,
   );
 }
 
@@ -337,11 +340,16 @@ function report(seen: Observed, verdict: Verdict, now: Date, pollSeconds?: numbe
 }
 
 /** The API server's own words, and the time of the next attempt. A credential that is in force keeps the token Ready. */
-function refusal({ token }: Observed, { reason, message }: { reason: Reason; message: string }, now: Date): Step {
+function refusal(
+  seen: Observed,
+  record: Recorded | undefined,
+  { reason, message }: { reason: Reason; message: string },
+  now: Date,
+): Step {
+  const { token } = seen;
   const retry = retryAfter(token, reason, now);
-  const ready = token.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
   const fields = { ...token.status, retry } as Status;
-  const verdict: Verdict = { state: ready ? 'ready' : 'reconciling', reason, message };
+  const verdict: Verdict = { state: isInForce(seen, record, now) ? 'ready' : 'reconciling', reason, message };
   return statusWrite(token, fields, verdict, now, 'state') ?? { do: 'rest', until: dateOf(retry.at) };
 }
 
@@ -349,6 +357,12 @@ function refusal({ token }: Observed, { reason, message }: { reason: Reason; mes
 
 function isExpired({ inputs }: Recorded, now: Date): boolean {
   return inputs.expiresAt !== undefined && Date.parse(inputs.expiresAt) <= now.getTime();
+}
+
+/** Whether the recorded credential has not ended and is where pods find it. */
+function isInForce({ secret }: Observed, record: Recorded | undefined, now: Date): record is Recorded {
+  if (record === undefined || isExpired(record, now) || secret.state !== 'ours') return false;
+  return secret.digest !== undefined && !differ(secret.digest, record.inputs.digest);
 }
 
 /** Ended for good: nothing renews it. */

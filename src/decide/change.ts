@@ -30,8 +30,8 @@ export function changeOf(recorded: Inputs, wish: Wish): Change {
 }
 
 function lifeChange(recorded: string, wish: string): Change {
-  const [old, wanted] = [recorded, wish].map(text => secondsOf(text));
-  if (old === undefined || wanted === undefined || old === wanted) return 'none';
+  const [old, wanted] = [secondsOf(recorded), secondsOf(wish)];
+  if (old === wanted) return 'none';
   return wanted < old ? 'narrowed' : 'widened';
 }
 

@@ -52,7 +52,7 @@ export function botUserGrant(
     const username = usernameOf(botUser);
     return stalls(
       'UsernameTaken',
-      `the older BotUser ${first.metadata.name} has the username ${username}: choose another`,
+      `the older BotUser ${first.metadata.name} has the username ${username}: delete it, or make this one anew with another spec.username`,
     );
   }
   return { allowed: true, value: issuer };

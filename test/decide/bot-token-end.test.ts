@@ -1,0 +1,219 @@
+import { describe, expect, test } from 'vitest';
+import { decide, type Step } from '../../src/decide/bot-token.ts';
+import {
+  botUser,
+  deleting,
+  fresh,
+  issuer,
+  later,
+  madeFrom,
+  now,
+  recreated,
+  type Situation,
+  secret,
+  secretOf,
+  seen,
+  served,
+  uid,
+  withoutFinalizer,
+  withSpec,
+  withStatus,
+} from './healthy.ts';
+import { recorded, told } from './told.ts';
+
+const absent = { state: 'absent', confirmed: false } as const;
+const gone = { state: 'absent', confirmed: true } as const;
+const foreign = { state: 'foreign' } as const;
+const removal = { do: 'delete-secret', uid: 'secret-uid', resourceVersion: '40', cause: 'revoked' } as const;
+const nothingIssued = { ...fresh, metadata: served.metadata };
+
+test.each<[string, Partial<Situation>, Partial<Step>]>([
+  ['takes its Secret away first', { token: deleting(served) }, removal],
+  ['looks live whether there is one', { token: deleting(served), secret: absent }, { do: 'confirm', what: 'secret' }],
+  ['then lets go', { token: deleting(served), secret: gone }, { do: 'remove-finalizer' }],
+  ['does not touch a foreign Secret', { token: deleting(served), secret: foreign }, { do: 'remove-finalizer' }],
+  [
+    'does nothing more without its finalizer',
+    { token: deleting(withoutFinalizer(served)), secret: gone },
+    { do: 'rest' },
+  ],
+  ['does not wait for its bot', { token: deleting(served), botUser: undefined }, removal],
+  ['takes away a Secret that is not recorded yet', { token: deleting(nothingIssued) }, removal],
+])('a token that is deleted %s', (_, given, step) => expect(decide(seen(given), now)).toMatchObject(step));
+
+describe('`revoked: true`', () => {
+  const token = withSpec({ revoked: true });
+
+  test('takes the Secret away, and looks live whether that is done', () => {
+    expect(decide(seen({ token }), now)).toEqual(removal);
+    expect(decide(seen({ token, secret: absent }), now)).toEqual({ do: 'confirm', what: 'secret' });
+  });
+
+  test('is recorded for good, with nothing left that would count as live', () => {
+    const status = recorded(seen({ token: { ...token, ...crowd(token) }, secret: gone })).status ?? {};
+    expect(status).toMatchObject({ revokedAt: later(0), revision: 3 });
+    for (const field of ['tokenID', 'previous', 'issued', 'expiresAt', 'renewAt', 'secretName', 'issuedAt']) {
+      expect(status).not.toHaveProperty(field);
+    }
+  });
+
+  test('is Ready: what was asked for is done; and nothing is written again', () => {
+    const after = recorded(seen({ token, secret: gone }));
+    expect(told(seen({ token: after, secret: absent }))).toBe('Ready=True, Revoked');
+    expect(decide(seen({ token: after, secret: absent }), new Date(later(86_400)))).toEqual({
+      do: 'rest',
+      until: undefined,
+    });
+  });
+
+  test('takes away what a late write brings back', () => {
+    const after = recorded(seen({ token, secret: gone }));
+    expect(decide(seen({ token: after, secret: secretOf(after, { revision: 4 }) }), now)).toMatchObject({
+      do: 'delete-secret',
+    });
+  });
+
+  test('on a token that never had a credential issues none', () => {
+    const never = withSpec({ revoked: true }, fresh);
+    expect(told(seen({ token: never, secret: absent }))).toBe('Ready=True, Revoked');
+  });
+});
+
+describe('a bot that is gone', () => {
+  const without = (change: Partial<Situation> = {}) => seen({ botUser: undefined, ...change });
+  const sure = { botUser: true };
+
+  test('is looked for live before anything is revoked', () => {
+    expect(decide(without(), now)).toEqual({ do: 'confirm', what: 'bot-user' });
+    expect(decide(without({ secret: absent }), now)).toEqual({ do: 'confirm', what: 'bot-user' });
+    expect(decide(without({ token: nothingIssued }), now)).toEqual({ do: 'confirm', what: 'bot-user' });
+  });
+
+  test('takes its tokens with it', () => {
+    expect(decide(without({ confirmed: sure }), now)).toEqual(removal);
+    expect(told(without({ confirmed: sure, secret: gone }))).toBe('Ready=False, Reconciling=True, BotUserNotFound');
+    expect(recorded(without({ confirmed: sure, secret: gone })).status).not.toHaveProperty('tokenID');
+  });
+
+  test('is waited for by a token that has nothing yet', () => {
+    const given = without({ token: fresh, secret: absent });
+    expect(told(given)).toBe('Ready=False, Reconciling=True, BotUserNotFound');
+    expect(recorded(given).status?.conditions?.[0]?.message).toContain('BotUser ci in namespace team-a does not exist');
+  });
+
+  test('and has come back under another UID gets a new credential, and the old one no overlap', () => {
+    const again = { botUser: recreated(botUser) };
+    expect(decide(seen(again), now)).toEqual({ do: 'confirm', what: 'bot-user' });
+    expect(decide(seen({ ...again, confirmed: sure }), now)).toMatchObject({
+      do: 'issue',
+      cause: 'narrowed',
+      overlapSeconds: 0,
+    });
+  });
+
+  test('and has come back, but cannot be used, takes its tokens with it all the same', () => {
+    const again = { botUser: recreated(botUser), issuer: { ...issuer, status: {} }, confirmed: sure };
+    expect(decide(seen(again), now)).toEqual(removal);
+    expect(told(seen({ ...again, secret: gone }))).toBe('Ready=False, Reconciling=True, IssuerNotReady');
+  });
+});
+
+describe('a bot that is being deleted', () => {
+  const going = { botUser: deleting(botUser) };
+
+  test('is looked at live first: the cache may show the one before', () => {
+    expect(decide(seen(going), now)).toEqual({ do: 'confirm', what: 'bot-user' });
+  });
+
+  test('takes its tokens with it', () => {
+    expect(decide(seen({ ...going, confirmed: { botUser: true } }), now)).toEqual(removal);
+    const after = seen({ ...going, confirmed: { botUser: true }, secret: gone });
+    expect(told(after)).toBe('Ready=False, Reconciling=True, BotUserDeleted');
+    expect(recorded(after).status).not.toHaveProperty('tokenID');
+  });
+
+  test('gets no new ones', () => {
+    const given = seen({ ...going, token: fresh, secret: absent });
+    expect(told(given)).toBe('Ready=False, Reconciling=True, BotUserDeleted');
+  });
+});
+
+describe('an issuer', () => {
+  test('that is gone makes its tokens not Ready, and nothing is destroyed', () => {
+    expect(told(seen({ issuer: undefined }))).toBe('Ready=False, Reconciling=True, IssuerNotFound');
+    expect(told(seen({ issuer: undefined, secret: gone }))).toBe('Ready=False, Reconciling=True, IssuerNotFound');
+  });
+
+  test('that has come back under another UID issues anew, after a live look at it', () => {
+    const again = { issuer: recreated(issuer) };
+    expect(decide(seen(again), now)).toEqual({ do: 'confirm', what: 'issuer' });
+    const step = decide(seen({ ...again, confirmed: { issuer: true } }), now);
+    expect(step).toMatchObject({ do: 'issue', cause: 'narrowed', wish: { issuer: { uid: 'another-uid' } } });
+  });
+});
+
+describe('the end of a credential', () => {
+  const ended = madeFrom({ expiresAt: later(-60) });
+  const { rotation: _, ...fixed } = ended.token.spec;
+  const over = { ...ended, token: { ...ended.token, spec: fixed } };
+
+  test('without rotation is said, and the Secret stays', () => {
+    expect(told(seen(over))).toBe('Ready=False, Stalled=True, Expired');
+  });
+
+  test('is said in the second in which it comes', () => {
+    const soon = { ...madeFrom({ expiresAt: later(60) }) };
+    const given = seen({ ...soon, token: { ...soon.token, spec: fixed } });
+    expect(decide({ ...given, token: recorded(given) }, now)).toEqual({ do: 'rest', until: new Date(later(60)) });
+    expect(told(given, new Date(later(59)))).toBe('Ready=True, Issued');
+    expect(told(given, new Date(later(60)))).toBe('Ready=False, Stalled=True, Expired');
+  });
+
+  test.each<[string, Partial<Situation>]>([
+    ['was lost', { secret: gone }],
+    ['seems to be lost', { secret: absent }],
+    ['was edited', { secret: { ...over.secret, ...edited() } }],
+    ['is an older one', { secret: secretOf(over.token, { revision: 2, tokenID: `${uid}.2.any` }) }],
+    ['was stripped', { secret: { ...secret, resourceVersion: '41', metadata: {} } }],
+    [
+      'is rendered differently now',
+      {
+        token: {
+          ...over.token,
+          spec: { ...fixed, secret: { type: 'Opaque', data: [{ key: 'X', template: '$(token)' }] } },
+        },
+      },
+    ],
+  ])('is no beginning: no new credential, though its Secret %s', (_, change) => {
+    expect(told(seen({ ...over, ...change }))).toBe('Ready=False, Stalled=True, Expired');
+  });
+
+  test('with rotation is made up for at once, should the operator have been away', () => {
+    expect(decide(seen(ended), now)).toMatchObject({ do: 'issue', cause: 'renewal' });
+  });
+
+  test('with rotation against a ceiling is said as what stands in the way', () => {
+    const closed = { ...issuer, spec: { ...issuer.spec, limits: {} } };
+    expect(told(seen({ ...ended, issuer: closed }))).toBe('Ready=False, Stalled=True, ExceedsIssuerLimit');
+  });
+
+  test('comes back to life by rotation that is added, or by a spec that asks for something else', () => {
+    expect(decide(seen({ ...over, token: ended.token }), now)).toMatchObject({ do: 'issue', cause: 'renewal' });
+    const longer = { ...over.token, spec: { ...fixed, expiresIn: '100d' } };
+    expect(decide(seen({ ...over, token: longer }), now)).toMatchObject({ do: 'issue', cause: 'widened' });
+  });
+
+  test('never comes for `never`', () => {
+    const endless = madeFrom({ expiresIn: 'never', expiresAt: undefined });
+    const given = { ...endless, token: { ...endless.token, spec: { ...fixed, expiresIn: 'never' } } };
+    expect(told(seen(given), new Date('2099-01-01T00:00:00Z'))).toBe('Ready=True, Issued');
+  });
+});
+
+function edited() {
+  return { digest: 'operator-key.digest-of-something-else', resourceVersion: '41' };
+}
+
+function crowd(token: typeof served) {
+  return withStatus({ previous: [{ tokenID: `${uid}.2.any`, revokeAt: later(900) }] }, token);
+}
