@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
 import { Agent, type Dispatcher } from 'undici';
 import { connectionOf } from '../cluster/connect.ts';
 import { concernsLeases, plainAnswer, plainEvent, prefixedBody, prefixedURL } from './leases.ts';
@@ -59,14 +58,10 @@ export class Upstream {
 
   /** Gives the answer to the client. */
   async pass({ seen, response }: Exchange, answer: Answer): Promise<void> {
-    const headers = passedOn(answer.headers);
-    if (this.#mapsNames(seen)) {
-      delete headers['content-length'];
-      response.writeHead(answer.statusCode, headers).end(plainAnswer(await answer.body.text(), this.#leasePrefix));
-      return;
-    }
-    response.writeHead(answer.statusCode, headers);
-    await pipeline(answer.body, response);
+    const { 'content-length': _, ...headers } = passedOn(answer.headers);
+    const isMapped = this.#mapsNames(seen);
+    const body = isMapped ? plainAnswer(await answer.body.text(), this.#leasePrefix) : await answer.body.bytes();
+    response.writeHead(answer.statusCode, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body);
   }
 
   /** Gives the answer of a watch to the client, line by line. */
