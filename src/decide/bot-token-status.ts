@@ -48,7 +48,7 @@ export function issuedStatus(
     tokenID,
     revision,
     issuedAt: inputs.issuedAt,
-    ...{ expiresAt: inputs.expiresAt },
+    expiresAt: inputs.expiresAt,
     secretName: secret.name,
     previous: old.tokenID === tokenID ? livePrevious(token, now) : supersededBy(token, inputs, now),
     issued: {

@@ -333,7 +333,7 @@ function stalled(reason: Reason, message: string): Verdict {
 function report(seen: Observed, verdict: Verdict, now: Date, pollSeconds?: number): Step {
   const { token } = seen;
   const { retry: _, ...fields } = token.status ?? {};
-  const write = statusWrite(token, fields as Status, verdict, now, 'state');
+  const write = statusWrite(token, fields, verdict, now, 'state');
   if (write !== undefined) return write;
   const poll = pollSeconds === undefined ? undefined : new Date(now.getTime() + pollSeconds * 1000);
   return { do: 'rest', until: earliest(poll, nextTime(token, now)) };

@@ -59,7 +59,9 @@ export function decide(seen: Observed, now: Date): Step {
   }
   const doubt = firstDoubt(seen);
   if (doubt !== undefined) return doubt;
-  const broken = keysOf(issuer).find(key => seen.keySecrets.get(key.kid)?.state === 'invalid');
+  const broken = keysOf(issuer).find(
+    key => key.state !== 'Retired' && seen.keySecrets.get(key.kid)?.state === 'invalid',
+  );
   if (broken !== undefined) return statusWrite(seen, keysOf(issuer), brokenVerdict(broken, seen), now);
   return keyStep(seen, now);
 }
@@ -92,7 +94,7 @@ function brokenVerdict(key: PublishedKey, seen: Observed): Verdict {
 function keyStep(seen: Observed, now: Date): Step {
   const { issuer, keySecrets, made } = seen;
   const kept = keysOf(issuer).map(key => {
-    const lost = keySecrets.get(key.kid)?.state === 'missing' || key.publicJWK['alg'] !== issuer.spec.jwt.algorithm;
+    const lost = keySecrets.get(key.kid)?.state === 'missing' || key.publicJWK.alg !== issuer.spec.jwt.algorithm;
     return lost && key.state !== 'Retired' ? { ...key, state: 'Retired' as const, since: timestamp(now) } : key;
   });
   const usable = [...kept.filter(({ state }) => state === 'Active'), ...kept.filter(({ state }) => state === 'Next')];
