@@ -1,0 +1,151 @@
+import { describe, expect, test } from 'vitest';
+import { ClusterTokenIssuer } from '../../src/api/cluster-token-issuer.ts';
+import { inUseFinalizer } from '../../src/api/names.ts';
+import { decide, type KeySecretSeen, type NewKey, type Observed } from '../../src/decide/issuer.ts';
+import { applyMergePatch } from '../base/apply-merge-patch.ts';
+import { deleting, issuer, later, now } from './healthy.ts';
+
+const intact: KeySecretSeen = { state: 'intact' };
+const lost: KeySecretSeen = { state: 'missing', confirmed: true };
+const edited: KeySecretSeen = { state: 'invalid', message: 'holds another key than the one that is published' };
+
+function key(number: number, alg = 'ES256'): NewKey {
+  return { kid: `kid-${number}`, publicJWK: { kty: 'EC', alg }, secretName: `key-${number}` };
+}
+
+const { status: _, ...unkeyed } = issuer;
+const fresh: ClusterTokenIssuer = { ...unkeyed, metadata: { ...issuer.metadata, finalizers: [inUseFinalizer] } };
+const keyed = published(fresh, [key(1), key(2)]);
+
+function seen(change: Partial<Observed> & { secrets?: Record<string, KeySecretSeen> } = {}): Observed {
+  const { issuer: of = keyed, secrets = {} } = change;
+  const kids = (of.status?.keys ?? []).map(({ kid }) => kid);
+  const keySecrets = new Map(kids.map(kid => [kid, secrets[kid] ?? intact]));
+  return { issuer: of, olderWithURL: undefined, made: [], credentials: 3, keySecrets, ...change };
+}
+
+/** The issuer after its next step, which has to be a write of its status. */
+function written(given: Observed): ClusterTokenIssuer {
+  const step = decide(given, now);
+  if (step.do !== 'write-status') throw new Error(`not a status write: ${step.do}`);
+  return ClusterTokenIssuer.parse(applyMergePatch(given.issuer, { status: step.patch }));
+}
+
+function published(of: ClusterTokenIssuer, made: NewKey[]): ClusterTokenIssuer {
+  return written({ issuer: of, olderWithURL: undefined, made, credentials: 0, keySecrets: new Map() });
+}
+
+const states = (of: ClusterTokenIssuer) => of.status?.keys?.map(({ kid, state }) => `${kid} ${state}`);
+const told = (of: ClusterTokenIssuer) =>
+  of.status?.conditions?.flatMap(({ type, status, reason }) => (status === 'True' ? [`${type}=True, ${reason}`] : []));
+
+describe('a new issuer', () => {
+  test('gets its finalizer first', () =>
+    expect(decide(seen({ issuer: unkeyed }), now)).toEqual({ do: 'add-finalizer' }));
+
+  test('makes two keys before it publishes any', () => {
+    expect(decide(seen({ issuer: fresh }), now)).toEqual({ do: 'make-key', number: 1 });
+    expect(decide(seen({ issuer: fresh, made: [key(1)] }), now)).toEqual({ do: 'make-key', number: 2 });
+  });
+
+  test('publishes both at once: the first signs, the second is known ahead', () => {
+    expect(states(keyed)).toEqual(['kid-1 Active', 'kid-2 Next']);
+    expect(told(keyed)).toEqual(['Ready=True, KeysPublished']);
+    expect(keyed.status?.keys?.[0]).toMatchObject({
+      publicJWK: { alg: 'ES256' },
+      secretName: 'key-1',
+      since: later(0),
+    });
+  });
+});
+
+test('an issuer with two whole keys is left alone', () => {
+  expect(decide(seen(), new Date(later(86_400)))).toEqual({ do: 'rest' });
+});
+
+describe('a key whose Secret', () => {
+  test.each<[string, KeySecretSeen]>([
+    ['was not looked at', { state: 'unread' }],
+    ['is not in the cache', { state: 'missing', confirmed: false }],
+  ])('%s is looked at before anything is concluded', (_, secret) => {
+    const step = decide(seen({ secrets: { 'kid-1': secret } }), now);
+    expect(step).toMatchObject({ do: 'read-key', key: { kid: 'kid-1' } });
+  });
+
+  test('is lost hands over to the one that is known ahead, in one write with the next successor', () => {
+    const without = { secrets: { 'kid-1': lost } };
+    expect(decide(seen(without), now)).toEqual({ do: 'make-key', number: 3 });
+    const next = written(seen({ ...without, made: [key(3)] }));
+    expect(states(next)).toEqual(['kid-1 Retired', 'kid-2 Active', 'kid-3 Next']);
+    expect(told(next)).toEqual(['Ready=True, KeysPublished']);
+  });
+
+  test('is lost before it ever signed is replaced, and the other goes on signing', () => {
+    const next = written(seen({ secrets: { 'kid-2': lost }, made: [key(3)] }));
+    expect(states(next)).toEqual(['kid-1 Active', 'kid-2 Retired', 'kid-3 Next']);
+  });
+
+  test('is lost together with the other makes way for two new ones', () => {
+    const without = { secrets: { 'kid-1': lost, 'kid-2': lost } };
+    expect(decide(seen({ ...without, made: [key(3)] }), now)).toEqual({ do: 'make-key', number: 4 });
+    const next = written(seen({ ...without, made: [key(3), key(4)] }));
+    expect(states(next)).toEqual(['kid-1 Retired', 'kid-2 Retired', 'kid-3 Active', 'kid-4 Next']);
+  });
+
+  test('was edited stalls the issuer, and no key comes or goes', () => {
+    const given = seen({ secrets: { 'kid-1': edited } });
+    const next = written(given);
+    expect(told(next)).toEqual(['Stalled=True, SigningKeyInvalid']);
+    expect(next.status?.keys).toEqual(keyed.status?.keys);
+    expect(next.status?.conditions?.[0]?.message).toMatch(/^Secret key-1 holds another key .* delete it/);
+    expect(decide({ ...given, issuer: next }, now)).toEqual({ do: 'rest' });
+    expect(told(written(seen({ issuer: next })))).toEqual(['Ready=True, KeysPublished']);
+  });
+
+  test('belongs to a retired key is of no concern', () => {
+    const next = written(seen({ secrets: { 'kid-1': lost }, made: [key(3)] }));
+    for (const secret of [lost, edited, { state: 'unread' } as const]) {
+      expect(decide(seen({ issuer: next, secrets: { 'kid-1': secret } }), now)).toEqual({ do: 'rest' });
+    }
+  });
+});
+
+test('another algorithm retires both keys and makes two of the new kind; the old ones stay published', () => {
+  const changed = { ...keyed, spec: { ...keyed.spec, jwt: { ...issuer.spec.jwt, algorithm: 'EdDSA' as const } } };
+  expect(decide(seen({ issuer: changed }), now)).toEqual({ do: 'make-key', number: 3 });
+  const made = [key(3, 'EdDSA'), key(4, 'EdDSA')];
+  const next = written(seen({ issuer: changed, made }));
+  expect(states(next)).toEqual(['kid-1 Retired', 'kid-2 Retired', 'kid-3 Active', 'kid-4 Next']);
+  expect(decide(seen({ issuer: next, made }), now)).toEqual({ do: 'rest' });
+});
+
+test('the younger of two issuers with one issuerURL makes no key, and names the older', () => {
+  const next = written(seen({ issuer: fresh, olderWithURL: 'first' }));
+  expect(told(next)).toEqual(['Stalled=True, IssuerURLTaken']);
+  expect(next.status).not.toHaveProperty('keys');
+  expect(next.status?.conditions?.[0]?.message).toContain('ClusterTokenIssuer first');
+});
+
+describe('an issuer that is deleted', () => {
+  const going = deleting(keyed);
+
+  test('waits for the credentials that depend on it, says how many, and keeps its keys', () => {
+    const next = written(seen({ issuer: going }));
+    expect(told(next)).toEqual(['Reconciling=True, InUse']);
+    expect(next.status?.conditions?.[0]?.message).toMatch(/^3 credentials depend on it/);
+    expect(next.status?.keys).toEqual(keyed.status?.keys);
+  });
+
+  test('goes with the last of them', () => {
+    expect(decide(seen({ issuer: going, credentials: 0 }), now)).toEqual({ do: 'remove-finalizer' });
+  });
+
+  test('makes no key any more', () => {
+    expect(decide(seen({ issuer: going, secrets: { 'kid-1': lost } }), now)).toMatchObject({ do: 'write-status' });
+  });
+
+  test('is nobody else’s business without our finalizer', () => {
+    const { finalizers: _, ...metadata } = going.metadata;
+    expect(decide(seen({ issuer: { ...going, metadata } }), now)).toEqual({ do: 'rest' });
+  });
+});
