@@ -8,14 +8,14 @@ import { EventRecorder, type EventRecorderOptions, type News } from '../../src/k
 const token = { apiVersion: 'botmint.dev/v1alpha1', kind: 'BotToken', namespace: 'team', name: 'ci', uid: 'uid-1' };
 const issued: News = { type: 'Normal', reason: 'Issued', action: 'Issue', note: 'issued revision 1' };
 
-type Call = { verb: 'create' | 'patch'; body: Record<string, unknown> };
+type Call = { verb: 'create' | 'patch'; body: object & { note?: string } };
 
 /** Takes the place of the network: keeps the calls, answers after 5 ms, or as `fail` says. */
 function start(fail: (call: Call, nth: number) => Error | undefined = () => undefined) {
   const calls: Call[] = [];
   let inFlight = 0;
   let most = 0;
-  const answer = async (call: Call) => {
+  const answer = async (call: Call): Promise<unknown> => {
     calls.push(call);
     most = Math.max(most, ++inFlight);
     await new Promise(resolve => setTimeout(resolve, 5));
@@ -24,14 +24,14 @@ function start(fail: (call: Call, nth: number) => Error | undefined = () => unde
     if (error) throw error;
     return { metadata: { name: 'e', uid: 'u', resourceVersion: `${calls.length}`, creationTimestamp: '' } };
   };
-  const client = {
-    create: (_: unknown, body: object) => answer({ verb: 'create', body: { ...body } }),
-    patch: (_: unknown, __: unknown, body: object) => answer({ verb: 'patch', body: { ...body } }),
+  const client: EventRecorderOptions['client'] = {
+    create: async (resource, body) => resource.parse(await answer({ verb: 'create', body })),
+    patch: async (resource, _, body) => resource.parse(await answer({ verb: 'patch', body })),
   };
   const metrics = new Metrics();
   const log = createLog('silent', 'json');
   const recorder = new EventRecorder({
-    client: client as unknown as EventRecorderOptions['client'],
+    client,
     identity: 'pod-1',
     clock: systemClock,
     log,

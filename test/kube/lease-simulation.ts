@@ -1,3 +1,4 @@
+import { Heap } from '../../src/kube/heap.ts';
 import { Election, type Timings, type Write } from '../../src/kube/lease.ts';
 import type { LeaseView } from '../../src/kube/sightings.ts';
 
@@ -11,25 +12,22 @@ export class World {
   isCalm = false;
   writes = 0;
   #revision = 100;
-  #order = 0;
-  readonly #events: { at: number; order: number; happen: () => void }[] = [];
+  readonly #events = new Heap<() => void>();
 
   constructor(seed: number) {
     this.random = mulberry32(seed);
   }
 
   after(milliseconds: number, happen: () => void): void {
-    this.#events.push({ at: this.now + milliseconds, order: this.#order++, happen });
+    this.#events.push(happen, this.now + milliseconds);
   }
 
   /** Lets time pass, one event after the other; `check` is called after each. */
   run(until: number, check: () => void): void {
-    for (;;) {
-      this.#events.sort((a, b) => a.at - b.at || a.order - b.order);
-      if ((this.#events[0]?.at ?? until) >= until) break;
-      const next = this.#events.shift();
-      this.now = Math.max(this.now, next?.at ?? 0);
-      next?.happen();
+    for (let next = this.#events.top; next !== undefined && next.time < until; next = this.#events.top) {
+      this.#events.remove(next);
+      this.now = Math.max(this.now, next.time);
+      next.item();
       check();
     }
     this.now = until;
@@ -89,6 +87,8 @@ export class Replica {
   #frozenUntil = 0;
   #isDead = false;
   #isCutOff = false;
+  #timer = 0;
+  hasLeft = false;
 
   constructor(world: World, identity: string, timings: Timings, count: number) {
     this.#world = world;
@@ -126,6 +126,7 @@ export class Replica {
   }
 
   leave(): void {
+    this.hasLeft = true;
     this.#here(() => {
       this.election.leave();
       this.#step();
@@ -161,7 +162,11 @@ export class Replica {
   #step(): void {
     for (const write of this.election.plan(this.#world.now)) this.#send(write);
     const wait = this.election.wait(this.#world.now);
-    if (wait < Number.POSITIVE_INFINITY) this.#later(Math.max(1, wait), () => this.#step());
+    const timer = ++this.#timer; // an older one is thereby off
+    const ring = () => {
+      if (timer === this.#timer) this.#step();
+    };
+    if (wait < Number.POSITIVE_INFINITY) this.#later(Math.max(1, wait), ring);
   }
 
   #send(write: Write): void {

@@ -1,0 +1,52 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
+import { createLog } from '../../src/base/log.ts';
+import { Metrics } from '../../src/base/metrics.ts';
+import { Client } from '../../src/kube/client.ts';
+import { loadConfig } from '../../src/kube/config.ts';
+import { EventRecorder, type News } from '../../src/kube/events.ts';
+import { eventually, sharedCluster } from '../cluster/cluster.ts';
+
+const cluster = sharedCluster();
+const issued: News = { type: 'Normal', reason: 'Issued', action: 'Issue', note: 'issued revision 1' };
+let client: Client;
+const metrics = new Metrics();
+
+beforeEach(() => {
+  const config = loadConfig({ kubeconfig: cluster.kubeconfigPath });
+  client = new Client({ config, log: createLog('silent', 'json'), metrics: new Metrics(), userAgent: 'test' });
+});
+afterEach(() => client.close());
+
+/** What kubectl knows of the events of a namespace. */
+async function eventsOf(namespace: string): Promise<unknown[]> {
+  const args = ['get', 'events.events.k8s.io', '--namespace', namespace, '-o', 'json'];
+  const { items }: { items: unknown[] } = JSON.parse(await cluster.kubectl(args));
+  return items;
+}
+
+test('the real server takes an event, and then its count', async () => {
+  const namespace = await cluster.namespace();
+  // A clock that runs faster: a minute of it is 300 ms.
+  const clock = { ...systemClock, monotonic: () => performance.now() * 200 };
+  const recorder = new EventRecorder({ client, identity: 'pod-1', clock, log: createLog('silent', 'json'), metrics });
+  const stopping = new AbortController();
+  const ended = recorder.run(stopping.signal);
+  const config = { apiVersion: 'v1', kind: 'ConfigMap', namespace, name: 'kube-root-ca.crt', uid: 'uid-1' };
+  recorder.record(config, { ...issued, note: 'ä'.repeat(2_000) });
+  recorder.record(config, issued);
+  const seen = await eventually('two events', async () => {
+    const events = await eventsOf(namespace);
+    return events.length === 2 && events;
+  });
+  expect(seen).toContainEqual(expect.objectContaining({ ...issued, reportingController: 'botmint' }));
+  recorder.record(config, issued);
+  await eventually('the count', async () => {
+    recorder.record(config, { ...issued, note: 'wakes the recorder, whose timers do not know the fast clock' });
+    const events = await eventsOf(namespace);
+    return events.some(event => JSON.stringify(event).includes('"series":{"count":2'));
+  });
+  stopping.abort();
+  await ended;
+  expect(await metrics.text()).not.toContain('botmint_events_dropped_total{');
+});
