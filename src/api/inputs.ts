@@ -28,7 +28,9 @@ export const Inputs = z.looseObject({
   overlapSeconds: z.number().optional(),
   /** How the Secret was rendered: needed to read the credential back out of it, and to take away what the template no longer has. */
   secret: z.looseObject({
-    data: z.array(z.looseObject({ key: z.string(), template: z.string().optional(), format: z.string().optional() })),
+    data: z.array(
+      z.looseObject({ key: z.string(), template: z.string().optional(), format: z.literal('JSON').optional() }),
+    ),
     labels: z.record(z.string(), z.string()),
     annotations: z.record(z.string(), z.string()),
   }),

@@ -1,5 +1,6 @@
+import { createRequire } from 'node:module';
 import { type Logger, pino, type SerializedError } from 'pino';
-import pretty from 'pino-pretty';
+import type PinoPretty from 'pino-pretty';
 
 /** Constant messages, named values. What is logged is chosen field by field; objects of the API are never logged whole. */
 export type Log = Logger;
@@ -14,6 +15,8 @@ export type LogFormat = (typeof logFormats)[number];
 export function createLog(level: LogLevel, format: LogFormat): Log {
   const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: safeError } };
   if (format === 'json') return pino(options, pino.destination({ dest: 1, sync: true }));
+  // Loaded here: it takes 11 MB that only people at a terminal need.
+  const pretty: typeof PinoPretty = createRequire(import.meta.url)('pino-pretty');
   return pino(
     options,
     pretty({ sync: true, destination: 1, ignore: 'pid,hostname', singleLine: true, translateTime: 'HH:MM:ss.l' }),

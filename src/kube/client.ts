@@ -1,54 +1,27 @@
 import type { Log } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
+import {
+  acceptOf,
+  type CallOptions,
+  type ListOptions,
+  listAccept,
+  listQuery,
+  type NewObject,
+  type Page,
+  pageOf,
+  preconditioned,
+  type ReadOptions,
+  type WatchOptions,
+  watchQuery,
+} from './calls.ts';
 import type { ClusterConfig } from './credentials.ts';
 import { isNotFound } from './errors.ts';
-import { isRecord, type KubeObject, type Ref, type Resource } from './objects.ts';
-import { collectionPath, objectPath, type Query, withQuery } from './paths.ts';
+import type { KubeObject, Ref, Resource } from './objects.ts';
+import { collectionPath, objectPath, withQuery } from './paths.ts';
 import { type Call, Transport } from './transport.ts';
 
 /** Who wrote a field, in the managedFields of everything that botmint writes. */
 const fieldManager = 'botmint';
-
-export interface CallOptions {
-  signal: AbortSignal;
-  /** The whole call, waiting for a busy server included, ends after so long. Default 30 s. */
-  deadlineMilliseconds?: number;
-}
-
-export interface ReadOptions extends CallOptions {
-  metadataOnly?: boolean;
-}
-
-export interface ListOptions extends ReadOptions, Selection {
-  limit?: number;
-  continue?: string;
-  resourceVersion?: string;
-}
-
-/** Which objects of a resource are meant; all of them when nothing is given. */
-export interface Selection {
-  namespace?: string | undefined;
-  labelSelector?: string | undefined;
-  fieldSelector?: string | undefined;
-}
-
-export interface Page<T> {
-  items: T[];
-  resourceVersion: string;
-  continue?: string;
-}
-
-export interface WatchOptions extends Selection {
-  signal: AbortSignal;
-  resourceVersion: string;
-  /** After so long the server ends the watch, and says how far it got two seconds before. */
-  timeoutSeconds: number;
-  /** A connection that is silent for longer is cut. */
-  silenceMilliseconds: number;
-  metadataOnly?: boolean;
-  /** Told each piece of the answer as it comes; lines are not aligned with pieces. */
-  onChunk: (chunk: Uint8Array) => void;
-}
 
 /**
  * The calls that botmint makes. Every call has a deadline and ends early when its signal aborts (throwing the signal's
@@ -190,43 +163,4 @@ export class Client {
       ...content,
     });
   }
-}
-
-/** What a create or an apply sends: at least a name. */
-export interface NewObject {
-  metadata: Ref;
-}
-
-const json = 'application/json';
-const metadataAccept = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
-const metadataListAccept = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
-
-function acceptOf(resource: Resource, options: { metadataOnly?: boolean }): string {
-  return (options.metadataOnly ?? resource.metadataOnly) === true ? metadataAccept : json;
-}
-
-function listAccept(resource: Resource, options: { metadataOnly?: boolean }): string {
-  return (options.metadataOnly ?? resource.metadataOnly) === true ? metadataListAccept : json;
-}
-
-function listQuery(options: ListOptions): Query {
-  const { labelSelector, fieldSelector, limit, resourceVersion } = options;
-  return { labelSelector, fieldSelector, limit: limit?.toString(), continue: options.continue, resourceVersion };
-}
-
-function watchQuery({ labelSelector, fieldSelector, resourceVersion }: WatchOptions): Query {
-  return { watch: 'true', allowWatchBookmarks: 'true', resourceVersion, labelSelector, fieldSelector };
-}
-
-function pageOf(value: unknown): Page<unknown> {
-  if (!isRecord(value) || !isRecord(value.metadata)) throw new TypeError('a list without metadata');
-  const { resourceVersion, continue: next } = value.metadata;
-  if (typeof resourceVersion !== 'string') throw new TypeError('a list without resourceVersion');
-  const items = Array.isArray(value.items) ? value.items : [];
-  return { items, resourceVersion, ...(typeof next === 'string' && next !== '' && { continue: next }) };
-}
-
-function preconditioned(body: object, resourceVersion: string): string {
-  const metadata = 'metadata' in body && isRecord(body.metadata) ? body.metadata : {};
-  return JSON.stringify({ ...body, metadata: { ...metadata, resourceVersion } });
 }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { delimiter, dirname, resolve } from 'node:path';
-import { parse } from 'yaml';
 import { z } from 'zod';
 
 const text = z.string().min(1);
@@ -88,6 +88,8 @@ interface File {
 }
 
 function readFile(path: string): File {
+  // Loaded here: it takes 11 MB that a pod, which has no kubeconfig, need not have.
+  const { parse }: typeof import('yaml') = createRequire(import.meta.url)('yaml');
   let content: unknown;
   try {
     content = parse(readFileSync(path, 'utf8'));

@@ -1,4 +1,4 @@
-import type { Page } from './client.ts';
+import type { Page } from './calls.ts';
 import { isGone, KubeError } from './errors.ts';
 import {
   compareVersions,

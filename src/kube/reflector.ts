@@ -1,6 +1,7 @@
 import { type Clock, delay } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { Client, Selection } from './client.ts';
+import type { Selection } from './calls.ts';
+import type { Client } from './client.ts';
 import { isGone } from './errors.ts';
 import { Lines } from './lines.ts';
 import type { KubeObject, Resource } from './objects.ts';

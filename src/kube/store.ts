@@ -76,21 +76,22 @@ export class Store<T extends KubeObject> {
   }
 
   /**
-   * Takes over what an own write answered, so that the next reconcile reads its own writes. An answer that shows the
-   * object deleted (being deleted, and no finalizer left) is its removal.
+   * Takes over what an own write answered, so that the next reconcile reads its own writes. The answer to the patch that
+   * takes off the last finalizer of a deleted object is its removal (the server gives it the version from before).
    */
   put(object: T): void {
-    const { uid, resourceVersion } = object.metadata;
-    if (compareVersions(resourceVersion, this.#seen) <= 0) return;
-    if (!this.#isNewer(object)) return;
-    if (isGone(object)) this.#remove(keyOf(object), uid, resourceVersion);
-    else this.#take(object);
+    if (isGone(object)) this.remove(keyOf(object), object.metadata.uid);
+    else if (compareVersions(object.metadata.resourceVersion, this.#seen) > 0 && this.#isNewer(object))
+      this.#take(object);
   }
 
   /** An own DELETE was acknowledged as carried out, or a live GET of this very object said 404. Not for one that waits for finalizers. */
   remove(key: Key, uid: string): void {
     const held = this.#objects.get(key) ?? this.#unreadable.get(key);
-    if (held?.metadata.uid === uid) this.#remove(key, uid, held.metadata.resourceVersion);
+    if (held?.metadata.uid !== uid) return;
+    // Nothing that is still on its way may bring it back.
+    this.#gone.set(key, { uid, resourceVersion: held.metadata.resourceVersion });
+    this.#drop(key);
   }
 
   /** For the reflector: the watch showed an object new or changed. Undefined when it could not be parsed. */
@@ -182,12 +183,6 @@ export class Store<T extends KubeObject> {
     const key = keyOf(metadata);
     this.#drop(key);
     this.#unreadable.set(key, slim({ apiVersion, kind, metadata }, this.#interned));
-  }
-
-  /** Nothing that is still on its way may bring this object back. */
-  #remove(key: Key, uid: string, resourceVersion: string): void {
-    this.#gone.set(key, { uid, resourceVersion });
-    this.#drop(key);
   }
 
   #drop(key: Key): void {

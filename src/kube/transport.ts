@@ -149,7 +149,6 @@ export class Transport {
     const milliseconds = Math.max(1, answer.retryAfterSeconds ?? 1) * 1000;
     if (this.#clock.monotonic() + milliseconds >= end) return false;
     await delay(milliseconds, signal);
-    signal.throwIfAborted();
     return true;
   }
 

@@ -56,7 +56,7 @@ async function demo(keep: boolean): Promise<void> {
   say.step('Apply a bot and its tokens, and the Secrets are there');
   const applied = performance.now();
   await kubectl('apply', '-f', examples);
-  const token = await eventually('the Secret ci', async () => valueOf(await secretOf(api, 'ci'), 'BUF_TOKEN'));
+  const token = await eventually('the Secret ci', async () => held(await secretOf(api, 'ci'), 'BUF_TOKEN'));
   say.good(`the Secret ci holds BUF_TOKEN ${seconds(applied)} after the apply began`);
   await kubectl('wait', '--for=condition=Ready', '--timeout=20s', 'bottokens', '--all');
   await kubectl('get', 'bots,bt');
@@ -78,14 +78,14 @@ async function demo(keep: boolean): Promise<void> {
   await api.delete('/apis/coordination.k8s.io/v1/namespaces/botmint-system/leases');
   operator = await OperatorProcess.start({ kubeconfig });
   await api.create('/apis/botmint.dev/v1alpha1/namespaces/default/bottokens', another);
-  await eventually('the Secret another', async () => valueOf(await secretOf(api, 'another'), 'BUF_TOKEN'));
+  await eventually('the Secret another', async () => held(await secretOf(api, 'another'), 'BUF_TOKEN'));
   const after = await secretOf(api, 'ci');
   if (before?.metadata.resourceVersion !== after?.metadata.resourceVersion)
     throw new Error('the Secret ci was written again');
   say.good('a new token was served meanwhile, and the Secret ci has the resourceVersion it had before');
 
   say.step('Revoke one token; the other one of the bot lives on');
-  const deployer = valueOf(await secretOf(api, 'deployer-credentials'), 'BUF_TOKEN') ?? '';
+  const deployer = held(await secretOf(api, 'deployer-credentials'), 'BUF_TOKEN') ?? '';
   await kubectl('patch', 'bottoken', 'ci', '--type=merge', '-p', '{"spec":{"revoked":true}}');
   await eventually(
     'the token is inactive',
@@ -129,7 +129,7 @@ function secretOf(api: Api, name: string): Promise<KubeObject | undefined> {
   return api.get(`/api/v1/namespaces/default/secrets/${name}`);
 }
 
-function valueOf(secret: KubeObject | undefined, key: string): string | undefined {
+function held(secret: KubeObject | undefined, key: string): string | undefined {
   const { data } = z.object({ data: z.record(z.string(), z.string()) }).parse(secret ?? { data: {} });
   return data[key] === undefined ? undefined : Buffer.from(data[key], 'base64').toString();
 }

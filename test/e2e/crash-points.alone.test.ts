@@ -96,7 +96,7 @@ async function assertEnd(scenario: Scenario, namespace: string, firstRequest: nu
   const values = await Promise.all(secrets.map(({ metadata }) => site.values(namespace, metadata.name)));
   if (scenario.live > 0) {
     expect(secrets.map(({ metadata }) => metadata.name)).toEqual(['token']);
-    expect(live).toContain(values[0]?.['BUF_TOKEN']);
+    expect(live).toContain(values[0]?.BUF_TOKEN);
   } else if (scenario.name !== 'expire') expect(secrets).toEqual([]);
 }
 

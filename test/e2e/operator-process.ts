@@ -49,7 +49,7 @@ export class OperatorProcess {
     return new OperatorProcess(
       spawn(process.execPath, [...shift, main, '--kubeconfig', kubeconfig, ...listen, ...flags], {
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { PATH: process.env['PATH'], BOTMINT_TEST_CLOCK_MS: String(clockOffsetMilliseconds) },
+        env: { PATH: process.env.PATH, BOTMINT_TEST_CLOCK_MS: String(clockOffsetMilliseconds) },
       }),
     );
   }

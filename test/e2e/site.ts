@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type Api, Api as ApiClass, type KubeObject } from '../cluster/api.ts';
 import { type Cluster, eventually, ownControlPlane, ownsControlPlane } from '../cluster/cluster.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
-import { FaultProxy, type Rule } from '../faults/proxy.ts';
+import { FaultProxy, type Rule, type SeenRequest } from '../faults/proxy.ts';
 import { OperatorProcess } from './operator-process.ts';
 import { type Answer, builtinURL, RelyingParty, relyingPartyManifest } from './relying-party.ts';
 
@@ -79,7 +79,7 @@ export class Site {
   }
 
   async dropLeases(): Promise<void> {
-    await this.kubectl(['delete', 'leases', '--all', '-n', 'botmint-system', '--wait=false']);
+    await this.api.delete('/apis/coordination.k8s.io/v1/namespaces/botmint-system/leases');
   }
 
   async close(): Promise<void> {
@@ -119,7 +119,7 @@ export class Site {
   async values(namespace: string, name: string): Promise<Record<string, string> | undefined> {
     const secret = await this.secret(namespace, name);
     if (secret === undefined) return undefined;
-    const data = z.record(z.string(), z.string()).parse(secret['data'] ?? {});
+    const data = z.record(z.string(), z.string()).parse(secret.data ?? {});
     return Object.fromEntries(
       Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]),
     );
@@ -137,7 +137,7 @@ export class Site {
       `${kind} ${namespace}/${name} is ${reason}`,
       async () => {
         const object = await this.api.get(`/apis/botmint.dev/v1alpha1/namespaces/${namespace}/${kind}/${name}`);
-        const status = Status.safeParse(object?.['status']).data;
+        const status = Status.safeParse(object?.status).data;
         const seen = status?.conditions?.find(({ type }) => type === 'Ready');
         const current = status?.observedGeneration === object?.metadata.generation;
         if (current && seen?.reason === reason) return object;
@@ -158,9 +158,9 @@ export class Site {
   }
 
   /** Every token that the operator has sent to the API server since that request, whether the write was carried out or not. */
-  mintedTokens(firstRequest = 0): string[] {
+  mintedTokens(firstRequest = 0, requests: readonly SeenRequest[] = this.proxy.requests): string[] {
     const minted = new Set<string>();
-    for (const { resource, body } of this.proxy.requests.slice(firstRequest)) {
+    for (const { resource, body } of requests.slice(firstRequest)) {
       if (resource !== 'secrets') continue;
       const data = SecretBody.safeParse(parsed(body)).data?.data ?? {};
       for (const value of Object.values(data)) {

@@ -28,7 +28,6 @@ export type DeadBecause =
   | 'TokenIDInvalid'
   | 'Expired'
   | 'IssuerNotFound'
-  | 'IssuerDeleted'
   | 'BotTokenDeleted'
   | 'Revoked'
   | 'BotUserDeleted'
@@ -49,9 +48,9 @@ function endOf({ exp }: BotTokenClaims, now: Date): Liveness | undefined {
   return exp !== undefined && now.getTime() >= exp * 1000 ? dead('Expired') : undefined;
 }
 
+/** One that is being deleted is there until the last credential that depends on it has ended. */
 function endOfIssuer({ issuer }: Evidence): Liveness | undefined {
-  if (issuer === undefined) return dead('IssuerNotFound');
-  return isDeleting(issuer) ? dead('IssuerDeleted') : undefined;
+  return issuer === undefined ? dead('IssuerNotFound') : undefined;
 }
 
 /** UIDs decide: under the same name may stand an object that was made later, or, in a cache that lags, one that was there before. */
