@@ -1,4 +1,4 @@
-import { hash, isReplicaName, replicaName, shardName, shardOfName } from './shard-names.ts';
+import { fairShare, hash, isReplicaName, replicaName, shardName, shardOfName } from './sharding.ts';
 import { type LeaseView, Sightings } from './sightings.ts';
 
 /** `leaseSeconds` > `renewDeadlineSeconds` > 2 × `retrySeconds`. */
@@ -36,7 +36,7 @@ export class Election {
   readonly #count: number;
   readonly #timings: Timings;
   readonly #own: string;
-  readonly #seen = new Sightings();
+  readonly #seen: Sightings;
   readonly #owned = new Set<number>();
   /** Shards that are no longer owned and about to be given back, and when: their running work gets time to end. */
   readonly #giving = new Map<number, number>();
@@ -54,6 +54,7 @@ export class Election {
     this.#count = of.count;
     this.#timings = of.timings;
     this.#own = replicaName(of.identity);
+    this.#seen = new Sightings(of.timings.leaseSeconds);
   }
 
   owns(shard: number, now: number): boolean {
@@ -131,9 +132,9 @@ export class Election {
 
   #burials(now: number): Write[] {
     return this.#others().flatMap(lease => {
-      const age = this.#seen.age(lease.name, now);
-      if (lease.holder !== '') return age >= this.#patience(lease) ? [this.#write('clear', lease)] : [];
-      return age >= buryAfterLeases * this.#patience(lease) ? [this.#write('remove', lease)] : [];
+      if (!this.#seen.isSilent(lease.name, now)) return [];
+      if (lease.holder !== '') return [this.#write('clear', lease)];
+      return this.#seen.isSilent(lease.name, now, buryAfterLeases) ? [this.#write('remove', lease)] : [];
     });
   }
 
@@ -162,31 +163,28 @@ export class Election {
   #isFree(shard: number, now: number): boolean {
     const name = shardName(shard);
     const lease = this.#seen.get(name);
-    if (lease === undefined) return !this.#seen.isKnown(name) || this.#seen.age(name, now) >= this.#leaseTime;
+    if (lease === undefined) return !this.#seen.isKnown(name) || this.#seen.isSilent(name, now);
     if (lease.holder === '' || lease.holder === this.#identity) return true;
     const life = replicaName(lease.holder);
     const isAlive = this.#seen.get(life)?.holder === lease.holder;
-    return !isAlive && (this.#seen.get(life) !== undefined || this.#seen.age(life, now) >= this.#leaseTime);
+    return !isAlive && (this.#seen.get(life) !== undefined || this.#seen.isSilent(life, now));
   }
 
-  /** The shards that are ours to hold: a fair share, the remainder to the first by name, so that nobody stays empty. */
   #quota(now: number): number {
-    const alive = this.#others().filter(({ holder }) => holder !== '');
-    const fresh = alive.filter(lease => this.#seen.age(lease.name, now) < this.#patience(lease));
-    const before = fresh.filter(({ holder }) => holder < this.#identity).length;
-    const live = fresh.length + 1;
-    return Math.floor(this.#count / live) + (before < this.#count % live ? 1 : 0);
+    const alive = this.#others().filter(({ name, holder }) => holder !== '' && !this.#seen.isSilent(name, now));
+    return fairShare(
+      this.#count,
+      this.#identity,
+      alive.map(({ holder }) => holder),
+    );
   }
 
   #acquired(write: Write, sentAt: number, now: number): void {
     const shard = shardOfName(write.name);
-    if (write.name === this.#own) this.#renewed(sentAt, now);
-    else if (shard !== undefined && write.term === this.#term && this.#tenure) this.#owned.add(shard);
-  }
-
-  #renewed(sentAt: number, now: number): void {
     const until = sentAt + this.#timings.renewDeadlineSeconds * 1000;
-    if (now < until && !this.#isLeaving) this.#tenure = { renewedAt: sentAt, until };
+    if (write.name === this.#own) {
+      if (now < until && !this.#isLeaving) this.#tenure = { renewedAt: sentAt, until };
+    } else if (shard !== undefined && write.term === this.#term && this.#tenure) this.#owned.add(shard);
   }
 
   /** Stops owning what time has taken away, or somebody else. */
@@ -227,15 +225,6 @@ export class Election {
 
   #renewAt({ renewedAt }: { renewedAt: number }): number {
     return renewedAt + (this.#timings.renewDeadlineSeconds * 1000) / renewalsPerDeadline;
-  }
-
-  get #leaseTime(): number {
-    return this.#timings.leaseSeconds * 1000;
-  }
-
-  /** A replica of another version may have promised more. */
-  #patience(lease: LeaseView): number {
-    return Math.max(this.#leaseTime, lease.leaseSeconds * 1000);
   }
 }
 

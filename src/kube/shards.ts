@@ -6,7 +6,7 @@ import type { Client } from './client.ts';
 import { type Lease, leases } from './core-kinds.ts';
 import { isAlreadyExists, isConflict, isNotFound } from './errors.ts';
 import { Election, type Timings, type Write } from './lease.ts';
-import { hash, isReplicaName } from './shard-names.ts';
+import { hash, isReplicaName } from './sharding.ts';
 import type { LeaseView } from './sightings.ts';
 
 export interface ShardsOptions {

@@ -18,6 +18,11 @@ export interface LeaseView {
 export class Sightings {
   readonly #leases = new Map<string, LeaseView>();
   readonly #since = new Map<string, number>();
+  readonly #leaseSeconds: number;
+
+  constructor(leaseSeconds: number) {
+    this.#leaseSeconds = leaseSeconds;
+  }
 
   get(name: string): LeaseView | undefined {
     return this.#leases.get(name);
@@ -50,11 +55,15 @@ export class Sightings {
     if (this.#leases.delete(name)) this.#since.set(name, now);
   }
 
-  /** Milliseconds for which it has been seen unchanged, or absent; of what was never asked about, 0 from now on. */
-  age(name: string, now: number): number {
+  /**
+   * Whether it has been seen unchanged, or absent, for so many times its duration. For what was never seen and never asked
+   * about, the time begins now. A replica of another version may have promised more than our own duration.
+   */
+  isSilent(name: string, now: number, times = 1): boolean {
     const since = this.#since.get(name) ?? now;
     this.#since.set(name, since);
-    return now - since;
+    const seconds = Math.max(this.#leaseSeconds, this.#leases.get(name)?.leaseSeconds ?? 0);
+    return now - since >= times * seconds * 1000;
   }
 
   /** Whether it was ever seen, or asked about, within the last hour. */

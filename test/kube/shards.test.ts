@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { hash, replicaName, shardName, shardOfName } from '../../src/kube/shard-names.ts';
+import { fairShare, hash, replicaName, shardName, shardOfName } from '../../src/kube/sharding.ts';
 
 describe('the shard of an object', () => {
   // Written down, because replicas of two versions that disagree would both own an object.
@@ -31,4 +31,14 @@ test("a shard's number can be read from the name of its Lease, and from no other
 
 test("a host's name gives a valid name of a Lease", () => {
   expect(replicaName('Annas_MacBook.local-3f')).toBe('botmint-replica-annas-macbook.local-3f');
+});
+
+test.each<[number, string[], number[]]>([
+  [8, ['a'], [8]],
+  [8, ['a', 'b'], [4, 4]],
+  [8, ['a', 'b', 'c'], [3, 3, 2]],
+  [2, ['a', 'b', 'c'], [1, 1, 0]],
+])('%i shards are shared by %j as %j, whatever the order in which they see each other', (count, all, expected) => {
+  const shares = all.map(one => fairShare(count, one, all.filter(other => other !== one).reverse()));
+  expect(shares).toEqual(expected);
 });

@@ -24,3 +24,10 @@ export function hash(text: string): number {
   for (let i = 0; i < text.length; i++) state = Math.imul(state ^ text.charCodeAt(i), 0x01000193);
   return state >>> 0;
 }
+
+/** How many shards a replica may own: a fair share, of which the first by name have one more, so that nobody stays empty. */
+export function fairShare(count: number, identity: string, others: readonly string[]): number {
+  const live = others.length + 1;
+  const before = others.filter(other => other < identity).length;
+  return Math.floor(count / live) + (before < count % live ? 1 : 0);
+}
