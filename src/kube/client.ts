@@ -1,5 +1,3 @@
-import type { Log } from '../base/log.ts';
-import type { Metrics } from '../base/metrics.ts';
 import {
   acceptOf,
   type CallOptions,
@@ -14,11 +12,10 @@ import {
   type WatchOptions,
   watchQuery,
 } from './calls.ts';
-import type { ClusterConfig } from './credentials.ts';
-import { isNotFound } from './errors.ts';
+import { isAbsent } from './errors.ts';
 import type { KubeObject, Ref, Resource } from './objects.ts';
 import { collectionPath, objectPath, withQuery } from './paths.ts';
-import { type Call, Transport } from './transport.ts';
+import { type Call, Transport, type TransportOptions } from './transport.ts';
 
 /** Who wrote a field, in the managedFields of everything that botmint writes. */
 const fieldManager = 'botmint';
@@ -32,17 +29,17 @@ const fieldManager = 'botmint';
 export class Client {
   readonly #transport: Transport;
 
-  constructor(options: { config: ClusterConfig; log: Log; metrics: Metrics; userAgent: string }) {
+  constructor(options: TransportOptions) {
     this.#transport = new Transport(options);
   }
 
-  /** The object of the moment (a quorum read), or undefined when there is none. */
+  /** The object of the moment (a quorum read), or undefined when the server says that there is none of that name. */
   async get<T extends KubeObject>(resource: Resource<T>, ref: Ref, options: ReadOptions): Promise<T | undefined> {
     try {
       const path = objectPath(resource, ref);
       return resource.parse(await this.#call('get', 'GET', resource, path, options, {}));
     } catch (error) {
-      if (isNotFound(error)) return undefined;
+      if (isAbsent(error, ref.name)) return undefined;
       throw error;
     }
   }
@@ -101,7 +98,7 @@ export class Client {
     try {
       await this.#call('delete', 'DELETE', resource, objectPath(resource, ref), options, content);
     } catch (error) {
-      if (!isNotFound(error)) throw error;
+      if (!isAbsent(error, ref.name)) throw error;
     }
   }
 

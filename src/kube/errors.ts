@@ -7,16 +7,28 @@ export interface StatusCause {
   field?: string;
 }
 
+export interface KubeErrorContent {
+  status: number;
+  reason: string;
+  message: string;
+  causes: readonly StatusCause[];
+  about?: string | undefined;
+  retry: Retry;
+}
+
 /** The API server answered with a refusal. Below status 500 it is certain that a write was not carried out. */
 export class KubeError extends BotmintError {
   readonly status: number;
   /** The server's own word, as `Conflict` or `NotFound`. */
   readonly reason: string;
   readonly causes: readonly StatusCause[];
+  /** The name of the object that the refusal is about; a path that nobody serves is about none. */
+  readonly about: string | undefined;
   readonly retry: Retry;
 
-  constructor(of: { status: number; reason: string; message: string; causes: readonly StatusCause[]; retry: Retry }) {
+  constructor(of: KubeErrorContent) {
     super(of.message);
+    this.about = of.about;
     this.status = of.status;
     this.reason = of.reason;
     this.causes = of.causes;
@@ -32,6 +44,7 @@ export class KubeError extends BotmintError {
       status,
       reason: stringOf(seen.reason) ?? reasonsByStatus[status] ?? 'Unknown',
       message: stringOf(seen.message) ?? `the API server answered with status ${status}`,
+      about: stringOf(details.name),
       causes: Array.isArray(details.causes) ? details.causes.filter(isRecord).map(causeOf) : [],
       retry: seconds === undefined ? { kind: 'backoff' } : { kind: 'after', seconds },
     });
@@ -62,6 +75,14 @@ export function isOutcomeUnknown(error: unknown): boolean {
 /** There is nothing under that name (any more). */
 export function isNotFound(error: unknown): boolean {
   return error instanceof KubeError && error.status === 404;
+}
+
+/**
+ * The API server itself says that there is no object of this name. A 404 for another cause (the kind is not installed,
+ * something between us and the server has no such page) is no proof of absence.
+ */
+export function isAbsent(error: unknown, name: string): boolean {
+  return isNotFound(error) && error instanceof KubeError && error.reason === 'NotFound' && error.about === name;
 }
 
 /** A precondition (resourceVersion or UID) does not hold. */

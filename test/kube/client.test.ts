@@ -69,10 +69,21 @@ describe('what is sent', () => {
 
 describe('what is answered', () => {
   test('nothing there: undefined from a get, done for a delete, an error from a patch', async () => {
-    const { client } = await serving(json(404, { kind: 'Status', reason: 'NotFound', message: 'not found' }));
+    const details = { name: 'a', kind: 'secrets' };
+    const { client } = await serving(json(404, { kind: 'Status', reason: 'NotFound', message: 'not found', details }));
     expect(await client.get(secrets, ref, { signal })).toBeUndefined();
     await expect(client.delete(secrets, ref, { signal, uid: 'u' })).resolves.toBeUndefined();
     await expect(patched(client)).rejects.toMatchObject({ status: 404, reason: 'NotFound', message: 'not found' });
+  });
+
+  test.each<[string, object]>([
+    ['the kind is not installed', { kind: 'Status', reason: 'NotFound', details: {} }],
+    ['a namespace is missing', { kind: 'Status', reason: 'NotFound', details: { name: 'ns', kind: 'namespaces' } }],
+    ['some proxy has no such page', {}],
+  ])('404 because %s proves nothing about the object', async (_, body) => {
+    const { client } = await serving(json(404, body));
+    expect(await failure(client.get(secrets, ref, { signal }))).toMatchObject({ status: 404 });
+    expect(await failure(client.delete(secrets, ref, { signal, uid: 'u' }))).toMatchObject({ status: 404 });
   });
 
   test.each([

@@ -113,7 +113,8 @@ test('in a pod: the ServiceAccount, whose token is replaced while the operator r
 test('an expired token file: the 401 leads to its new content, in the same call', async () => {
   const { origin, seen } = await localServer((request, response) => {
     const known = request.headers.authorization === 'Bearer new';
-    json(known ? 404 : 401, { kind: 'Status' })(request, response);
+    const details = { name: 'a' };
+    json(known ? 404 : 401, { kind: 'Status', details })(request, response);
   });
   await write('expiring', 'old');
   const config = loadConfig({ kubeconfig: await kubeconfig({ tokenFile: 'expiring' }, { server: origin }) });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
-import { createLog } from '../../src/base/log.ts';
 import { Metrics } from '../../src/base/metrics.ts';
 import { SecretValue } from '../../src/base/secret-value.ts';
 import { Client } from '../../src/kube/client.ts';
@@ -39,6 +39,9 @@ export async function localServer(...answers: Answering[]) {
   return { origin: `http://127.0.0.1:${address.port}`, seen, server };
 }
 
+/** For tests that look at what happened, not at what was said about it. */
+export const silent = pino({ level: 'silent' });
+
 export const noTLS = { ca: undefined, cert: undefined, key: undefined, serverName: undefined, insecure: false };
 
 /** Where a test's server is, with a token that may change. */
@@ -53,7 +56,7 @@ export function configOf(origin: string, token: () => string | undefined = () =>
 
 export function clientOf(config: ClusterConfig): { client: Client; metrics: Metrics } {
   const metrics = new Metrics();
-  const client = new Client({ config, log: createLog('silent', 'json'), metrics, userAgent: 'botmint/test' });
+  const client = new Client({ config, log: silent, metrics, userAgent: 'botmint/test' });
   onTestFinished(() => client.close());
   return { client, metrics };
 }
