@@ -104,28 +104,28 @@ describeOwnControlPlane('the life of a control plane', () => {
   });
 
   // Killed when it is ready, and at moments at which something is just being started.
-  test.each([undefined, 300, 900, 2_000])(
-    'does not survive the SIGKILL of its parent (after %s ms)',
-    async milliseconds => {
-      const directory = await mkdtemp(join(tmpdir(), 'botmint-killed-'));
-      onTestFinished(() => rm(directory, { recursive: true, force: true }));
-      const parent = spawn(process.execPath, [join(import.meta.dirname, 'start-and-wait.ts')], {
-        env: { ...process.env, TMPDIR: directory },
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      await (milliseconds === undefined
-        ? once(parent.stdout, 'data')
-        : once(AbortSignal.timeout(milliseconds), 'abort'));
-      const before = withArgument(directory).length;
-      parent.kill('SIGKILL');
-      await once(parent, 'exit');
-      if (milliseconds === undefined) expect(before).toBe(4); // three components and the watchdog
-      await eventually(
-        'nothing is left',
-        async () => withArgument(directory).length === 0 && (await readdir(directory)).length === 0,
-      );
-    },
-  );
+  test.each([
+    ['when it is ready', undefined],
+    ['after 0.3 s', 300],
+    ['after 0.9 s', 900],
+    ['after 2 s', 2_000],
+  ])('does not survive the SIGKILL of its parent %s', async (_, milliseconds) => {
+    const directory = await mkdtemp(join(tmpdir(), 'botmint-killed-'));
+    onTestFinished(() => rm(directory, { recursive: true, force: true }));
+    const parent = spawn(process.execPath, [join(import.meta.dirname, 'start-and-wait.ts')], {
+      env: { ...process.env, TMPDIR: directory },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await (milliseconds === undefined ? once(parent.stdout, 'data') : once(AbortSignal.timeout(milliseconds), 'abort'));
+    const before = withArgument(directory).length;
+    parent.kill('SIGKILL');
+    await once(parent, 'exit');
+    if (milliseconds === undefined) expect(before).toBe(4); // three components and the watchdog
+    await eventually(
+      'nothing is left',
+      async () => withArgument(directory).length === 0 && (await readdir(directory)).length === 0,
+    );
+  });
 });
 
 /** The command lines of processes that were given something in this directory. */

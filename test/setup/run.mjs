@@ -38,9 +38,12 @@ function install() {
     .digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   console.error('setup: installing packages from the lock file (about half a minute, once)');
-  const npm = spawnSync('npm', ['ci', '--loglevel=error'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  // Not `npm ci`: it refuses a lock file that lacks the binaries of other platforms, which a registry that mirrors only
+  // some of them cannot give. This takes the same versions from the lock file, and leaves the file as it is.
+  const args = ['install', '--no-save', '--loglevel=error'];
+  const npm = spawnSync('npm', args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
   if (npm.error) fail('npm was not found: install Node 20.19 or newer together with npm');
-  if (npm.status !== 0) fail('npm ci failed: the lines above say why (the npm registry must be reachable)');
+  if (npm.status !== 0) fail('npm install failed: the lines above say why (the npm registry must be reachable)');
   writeFileSync(stamp, lock);
 }
 
