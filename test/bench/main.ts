@@ -1,0 +1,57 @@
+// `npm run bench`: what the operator costs, beside a bare client on the same control plane. It prints and asserts nothing.
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SetupNeeded } from '../cluster/build.ts';
+import { Ground } from './ground.ts';
+import { measureIdle } from './idle.ts';
+import { measureIssue } from './issue.ts';
+import { measureLatency } from './latency.ts';
+import { ArgumentInvalid, type Options, parseOptions } from './options.ts';
+import { machine } from './processes.ts';
+import { type Row, table, withFigures } from './report.ts';
+
+const page = join(import.meta.dirname, '..', '..', 'docs', 'performance.md');
+const began = performance.now();
+
+function say(line: string): void {
+  console.error(`bench ${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}`);
+}
+
+async function bench(options: Options): Promise<void> {
+  if (process.platform !== 'linux')
+    throw new ArgumentInvalid('the bench reads /proc: run it on Linux, for example in a VM');
+  if (options.profile !== undefined) await mkdir(options.profile, { recursive: true });
+  say(`${[...options.parts].join(', ')} on a control plane of its own (${options.quick ? 'about 3' : 'about 10'} min)`);
+  const rows = await measured(options);
+  const figures = `${machine()}, ${new Date().toISOString().slice(0, 10)}\n\n${table(rows)}`;
+  console.log(`\n${figures}\n`);
+  if (options.write) await writeFile(page, withFigures(await readFile(page, 'utf8'), figures));
+  say('done, nothing is left behind');
+}
+
+async function measured(options: Options): Promise<Row[]> {
+  const { parts, sizes, profile } = options;
+  const ground = await Ground.open(say);
+  // Ctrl-C: the operator ends with us, and the control plane's watchdog takes away the rest.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => void ground.close().finally(() => process.exit(1)));
+  }
+  try {
+    return [
+      ...(parts.has('issue') ? await measureIssue({ ground, sizes, say, profile }) : []),
+      ...(parts.has('latency') ? await measureLatency({ ground, sizes, say }) : []),
+      ...(parts.has('memory') || parts.has('start') ? await measureIdle({ ground, options, say }) : []),
+    ];
+  } finally {
+    await ground.close();
+  }
+}
+
+try {
+  await bench(parseOptions(process.argv.slice(2)));
+  process.exit(0);
+} catch (error) {
+  const isPlain = error instanceof ArgumentInvalid || error instanceof SetupNeeded;
+  console.error(isPlain ? `bench: ${error.message}` : error);
+  process.exit(1);
+}

@@ -1,0 +1,89 @@
+import type { Api } from '../cluster/api.ts';
+import { eventually } from '../cluster/wait.ts';
+import { inFlight } from './in-flight.ts';
+
+/** How many requests are on their way at the same time, in waves of both the bare client and the bench itself. */
+export const requestsInFlight = 32;
+
+const group = '/apis/botmint.dev/v1alpha1';
+const finalizer = 'botmint.dev/revoke';
+const waveLabel = 'bench';
+
+/** A BotToken that was applied and that nobody has touched yet. */
+export interface Applied {
+  namespace: string;
+  name: string;
+  uid: string;
+  resourceVersion: string;
+}
+
+export function tokensPath(namespace: string): string {
+  return `${group}/namespaces/${namespace}/bottokens`;
+}
+
+export function secretsPath(namespace: string): string {
+  return `/api/v1/namespaces/${namespace}/secrets`;
+}
+
+/** The query that selects the tokens of one wave. */
+export function ofWave(wave: string): string {
+  return `labelSelector=${waveLabel}%3D${wave}`;
+}
+
+/** The path of a watch of the tokens of one wave, in all namespaces. */
+export function waveWatchPath(wave: string): string {
+  return `${group}/bottokens?watch=true&${ofWave(wave)}`;
+}
+
+/** Namespaces `<prefix>-<n>`, each with a BotUser `bot`. */
+export async function makeNamespaces(api: Api, prefix: string, count: number): Promise<string[]> {
+  const names = Array.from({ length: count }, (_, n) => `${prefix}-${n}`);
+  await inFlight(names, requestsInFlight, async name => {
+    await api.create('/api/v1/namespaces', { metadata: { name } });
+    await api.create(`${group}/namespaces/${name}/botusers`, {
+      apiVersion: 'botmint.dev/v1alpha1',
+      kind: 'BotUser',
+      metadata: { name: 'bot' },
+      spec: { issuerRef: { kind: 'ClusterTokenIssuer', name: 'builtin' }, description: 'Bot of the benchmark' },
+    });
+  });
+  return names;
+}
+
+/** Applies one token, as somebody would who wants it for CI. */
+export async function applyToken(api: Api, wave: string, namespace: string, name: string): Promise<Applied> {
+  const { metadata } = await api.create(tokensPath(namespace), {
+    apiVersion: 'botmint.dev/v1alpha1',
+    kind: 'BotToken',
+    metadata: { name, labels: { [waveLabel]: wave } },
+    spec: { botUserRef: { name: 'bot' }, label: 'CI on the main branch', expiresIn: '90d', rotation: {}, secret: {} },
+  });
+  return { namespace, name, uid: metadata.uid, resourceVersion: metadata.resourceVersion };
+}
+
+/** Applies so many tokens, spread evenly over the namespaces. */
+export function applyTokens(api: Api, wave: string, namespaces: readonly string[], count: number): Promise<Applied[]> {
+  const numbers = Array.from({ length: count }, (_, n) => n);
+  return inFlight(numbers, requestsInFlight, n => {
+    const namespace = namespaces[n % namespaces.length] ?? 'default';
+    return applyToken(api, wave, namespace, `${wave}-${String(n).padStart(5, '0')}`);
+  });
+}
+
+/** Takes away these namespaces as if nothing had ever been issued in them, and waits for that; no operator may run. */
+export async function clear(api: Api, namespaces: readonly string[]): Promise<void> {
+  for (const namespace of namespaces) {
+    for (const path of [tokensPath(namespace), `${group}/namespaces/${namespace}/botusers`]) {
+      const held = (await api.list(path)).filter(({ metadata }) => metadata.finalizers?.includes(finalizer));
+      const freed = { metadata: { finalizers: null } };
+      await inFlight(held, requestsInFlight, ({ metadata }) => api.patch(`${path}/${metadata.name}`, freed));
+      await api.call(path, { method: 'DELETE' });
+    }
+    await api.call(secretsPath(namespace), { method: 'DELETE' });
+    await api.call(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`, { method: 'DELETE' });
+    await api.delete(`/api/v1/namespaces/${namespace}`);
+  }
+  const left = async () => (await api.list('/api/v1/namespaces')).map(({ metadata }) => metadata.name);
+  const isGone = async () => !(await left()).some(name => namespaces.includes(name));
+  await eventually('the namespaces are gone', isGone, { seconds: 300, everyMilliseconds: 500 });
+}
