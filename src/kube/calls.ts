@@ -53,14 +53,19 @@ const json = 'application/json';
 const metadataAccept = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 const metadataListAccept = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
 
+/** One of the two is enough, so that a call cannot undo what the resource promises. */
+export function isMetadataOnly(resource: Resource, options: { metadataOnly?: boolean }): boolean {
+  return resource.metadataOnly === true || options.metadataOnly === true;
+}
+
 /** Metadata only, where the call or the resource says so; there is no second choice, or values might come. */
 export function acceptOf(resource: Resource, options: { metadataOnly?: boolean }): string {
-  return (options.metadataOnly ?? resource.metadataOnly) === true ? metadataAccept : json;
+  return isMetadataOnly(resource, options) ? metadataAccept : json;
 }
 
 /** The same for a list. */
 export function listAccept(resource: Resource, options: { metadataOnly?: boolean }): string {
-  return (options.metadataOnly ?? resource.metadataOnly) === true ? metadataListAccept : json;
+  return isMetadataOnly(resource, options) ? metadataListAccept : json;
 }
 
 /** The query of a list. */

@@ -1,6 +1,6 @@
 import { type Clock, delay } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { Selection } from './calls.ts';
+import { isMetadataOnly, type Selection } from './calls.ts';
 import type { Client } from './client.ts';
 import { isGone } from './errors.ts';
 import { Lines } from './lines.ts';
@@ -40,8 +40,8 @@ export class Reflector<T extends KubeObject> {
   #provenAt = -Infinity;
 
   constructor(options: ReflectorOptions<T>) {
-    const { group, plural, metadataOnly } = options.resource;
-    if (group === '' && plural === 'secrets' && (options.metadataOnly ?? metadataOnly) !== true) {
+    const { group, plural } = options.resource;
+    if (group === '' && plural === 'secrets' && !isMetadataOnly(options.resource, options)) {
       throw new TypeError('a cache of Secrets must be metadata only');
     }
     this.#of = options;

@@ -56,7 +56,7 @@ describe('what is sent', () => {
       json(200, object),
     );
     await client.list(secretMetadata, { signal, labelSelector: 'a=b', limit: 5 });
-    await client.get(secretMetadata, ref, { signal });
+    await client.get(secretMetadata, ref, { signal, metadataOnly: false });
     await client.create(secretMetadata, { metadata: ref }, { signal });
     await client.patch(secrets, ref, {}, { signal, resourceVersion: '7', metadataOnly: true });
     expect(seen.map(each => each.headers.accept)).toEqual([
