@@ -31,7 +31,7 @@ import {
   relabelledMarks,
   rendered,
   rewrittenSecret,
-  scrubbed,
+  withoutValues,
 } from './secret-writes.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import { finalize, patchObject, refresh, release, Unsettled, type World } from './world.ts';
@@ -304,12 +304,11 @@ export class BotTokens {
         await this.#readSecret(token, pass, signal);
         return false;
       }
-      if (!(error instanceof KubeError) || !isRefusal(error.status)) throw error;
-      const words = scrubbed(`${error.reason}: ${error.message}`, data);
-      pass.refused = {
-        reason: 'WriteRefused',
-        message: `the API server refused to write Secret ${secretNameOf(token)}: ${words}`,
-      };
+      if (!(error instanceof KubeError)) throw error;
+      const answer = withoutValues(error, data);
+      if (!isRefusal(answer.status)) throw answer;
+      const words = `the API server refused to write Secret ${secretNameOf(token)}: ${answer.reason}: ${answer.message}`;
+      pass.refused = { reason: 'WriteRefused', message: words };
       metrics.failed.inc({ reason: 'WriteRefused' });
       return false;
     }

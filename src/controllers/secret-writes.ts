@@ -10,6 +10,7 @@ import { dropped, marksOf, renderingOf, wantedMetadata } from '../decide/secret-
 import { endOf, wholeSeconds } from '../decide/times.ts';
 import type { SigningKey } from '../issuers/jwt/keys.ts';
 import { newTokenID, signBotToken } from '../issuers/jwt/sign.ts';
+import { KubeError } from '../kube/errors.ts';
 
 /** A credential that was signed and rendered: what one write of a Secret brings. */
 export interface Minted {
@@ -111,13 +112,14 @@ function base64(data: ReadonlyMap<string, SecretValue>): { [key: string]: string
   return Object.fromEntries([...data].map(([key, value]) => [key, Buffer.from(value.reveal()).toString('base64')]));
 }
 
-/** A message of the API server without any value of the Secret that was being written: an admission policy may quote what it refused. */
-export function scrubbed(message: string, data: ReadonlyMap<string, SecretValue>): string {
-  let text = message;
+/** An answer of the API server without any value of the Secret that was being written: an admission policy may quote what it refused. */
+export function withoutValues(error: KubeError, data: ReadonlyMap<string, SecretValue>): KubeError {
+  let { message } = error;
   for (const value of data.values()) {
     for (const form of [value.reveal(), Buffer.from(value.reveal()).toString('base64')]) {
-      if (form !== '') text = text.replaceAll(form, '[redacted]');
+      if (form !== '') message = message.replaceAll(form, '[redacted]');
     }
   }
-  return text;
+  const { status, reason, retry } = error;
+  return new KubeError({ status, reason, message, causes: [], retry });
 }

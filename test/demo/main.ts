@@ -47,8 +47,10 @@ async function demo(keep: boolean): Promise<void> {
   await plane.kubectl(['apply', '-f', '-'], { input: relyingPartyManifest });
   const api = stack.use(await Api.open(plane.kubeconfigPath));
   const { kubeconfigPath: kubeconfig } = await plane.tokenFor('botmint-system', 'botmint');
-  const caller = await plane.tokenFor('botmint-system', 'relying-party', { audiences: [builtinURL] });
-  const relyingParty = new RelyingParty(api, caller.token);
+  const relyingParty = new RelyingParty(api, async audience => {
+    const { token } = await plane.tokenFor('botmint-system', 'relying-party', { audiences: [audience] });
+    return token;
+  });
   let operator = await OperatorProcess.start({ kubeconfig });
   stack.defer(async () => void (await operator.stop()));
   say.good('the operator runs, with the rights of its ServiceAccount and no others');

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { sharedCluster } from '../cluster/cluster.ts';
-import { after, before, forward, isBackground, isWrite, type SeenRequest } from '../faults/proxy.ts';
+import { eventually, sharedCluster } from '../cluster/cluster.ts';
+import { after, before, drop, forward, isBackground, isWrite, type SeenRequest } from '../faults/proxy.ts';
 import { type Scenario, scenarios } from './scenarios.ts';
 import { Site } from './site.ts';
 
@@ -21,75 +21,83 @@ afterAll(async () => {
   await site?.close();
 });
 
-/** What counts as a step: every write and every GET of a single object. */
+/** What counts as a step: every write, and every GET of a single object of a test. */
 function isStep(request: SeenRequest): boolean {
-  if (isBackground(request) || request.namespace === 'botmint-system') return false;
-  return isWrite(request) || (request.verb === 'get' && request.name !== '');
+  if (isBackground(request)) return false;
+  return isWrite(request) || (request.verb === 'get' && request.name !== '' && request.namespace !== 'botmint-system');
 }
 
-/** Kills the operator at its k-th step from now on, once. True in the answer when it got there. */
-function killAt(k: number, moment: typeof before): () => boolean {
+/** Kills the operator at its k-th step from now on, once. Resolves when that has happened. */
+function killAt(k: number, moment: typeof before): { reached: () => boolean; killed: Promise<void> } {
   let steps = 0;
-  let killed = false;
-  site.rule = request => {
-    if (!isStep(request) || killed || ++steps !== k) return killed && !isBackground(request) ? gone : forward;
-    killed = true;
-    return moment(() => site.operator.kill());
-  };
-  return () => killed;
+  let reached = false;
+  const killed = new Promise<void>(resolve => {
+    site.rule = request => {
+      // What else the killed process had under way is lost with it.
+      if (reached) return drop;
+      if (!isStep(request) || ++steps !== k) return forward;
+      reached = true;
+      return moment(async () => {
+        await site.operator.kill();
+        resolve();
+      });
+    };
+  });
+  return { reached: () => reached, killed };
 }
-/** What else the killed process had under way is lost with it. */
-const gone = before(() => undefined);
 
 /** The scenario with a kill at step k; false when it ended before that step. */
 async function run(scenario: Scenario, k: number, moment: typeof before): Promise<boolean> {
+  const { clockOffsetMilliseconds: ahead } = scenario;
   const namespace = await site.namespace();
   const firstRequest = site.proxy.requests.length;
   site.rule = () => forward;
   if (!site.hasOperator) await site.start();
   await scenario.prepare?.(site, namespace);
-  const { clockOffsetMilliseconds } = scenario;
-  if (clockOffsetMilliseconds !== undefined) await site.operator.stop();
-  const isKilled = killAt(k, moment);
-  if (clockOffsetMilliseconds !== undefined) await restart(clockOffsetMilliseconds);
+  if (ahead !== undefined) await site.operator.stop();
+  const { reached, killed } = killAt(k, moment);
+  if (ahead !== undefined) await Promise.race([startAhead(ahead), killed]);
   await scenario.act(site, namespace);
-  await Promise.race([
-    scenario.settled(site, namespace).catch(ignoreWhen(isKilled)),
-    killedThen(isKilled, async () => undefined),
-  ]);
-  const reached = isKilled();
-  site.rule = () => forward;
-  if (reached || !site.hasOperator) await restart(clockOffsetMilliseconds);
+  await Promise.race([scenario.settled(site, namespace), killed]);
+  if (reached()) {
+    await killed;
+    site.rule = () => forward;
+    await (ahead === undefined ? site.start() : startAhead(ahead));
+  }
   await scenario.settled(site, namespace);
   await assertEnd(scenario, namespace, firstRequest);
-  if (clockOffsetMilliseconds !== undefined) await site.operator.stop();
-  if (reached) points++;
-  return reached;
+  await leave(namespace);
+  if (ahead !== undefined) await site.operator.stop();
+  if (reached()) points++;
+  return reached();
 }
 
-function ignoreWhen(isKilled: () => boolean): (error: unknown) => void {
-  return error => {
-    if (!isKilled()) throw error;
-  };
+async function startAhead(clockOffsetMilliseconds: number): Promise<void> {
+  try {
+    await site.start({ clockOffsetMilliseconds });
+  } catch (error) {
+    if (site.hasOperator) throw error; // else it was killed while it started, and that is a crash point as well
+  }
 }
 
-async function killedThen(isKilled: () => boolean, then: () => Promise<void>): Promise<void> {
-  while (!isKilled() || site.hasOperator) await new Promise(resolve => setTimeout(resolve, 10));
-  await then();
-}
-
-async function restart(clockOffsetMilliseconds: number | undefined): Promise<void> {
-  if (site.hasOperator) await site.operator.kill();
-  await site.start(clockOffsetMilliseconds === undefined ? {} : { clockOffsetMilliseconds }).catch(error => {
-    // Killed while it started: that is a crash point as well, and run() starts it again.
-    if (site.hasOperator) throw error;
+/** So that the next run has only its own objects to count steps of. */
+async function leave(namespace: string): Promise<void> {
+  const path = `/apis/botmint.dev/v1alpha1/namespaces/${namespace}`;
+  await site.api.delete(`${path}/bottokens/token`);
+  await site.api.delete(`${path}/botusers/bot`);
+  await site.api.delete(`/apis/botmint.dev/v1alpha1/clustertokenissuers/${namespace}`);
+  await eventually('nothing is left', async () => {
+    const issuer = await site.api.get(`/apis/botmint.dev/v1alpha1/clustertokenissuers/${namespace}`);
+    return issuer === undefined && !(await site.botUser(namespace, 'bot')) && !(await site.token(namespace, 'token'));
   });
 }
 
 /** The end of the clean run: one Secret at most, so many live tokens by the issuer's own account, nothing orphaned. */
 async function assertEnd(scenario: Scenario, namespace: string, firstRequest: number): Promise<void> {
   const minted = site.mintedTokens(firstRequest).filter(token => namespaceOf(token) === namespace);
-  const answers = await Promise.all(minted.map(async token => ({ token, ...(await site.introspect(token)) })));
+  const answers = await Promise.all(
+    minted.map(async token => ({ token, ...(await site.introspect(token, scenario.issuer?.(namespace))) })),
+  );
   const live = answers.filter(({ active }) => active).map(({ token }) => token);
   expect(live, `live tokens out of ${minted.length}`).toHaveLength(scenario.live);
   const secrets = await site.api.list(`/api/v1/namespaces/${namespace}/secrets`);

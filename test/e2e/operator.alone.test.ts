@@ -102,6 +102,12 @@ describe('secret bytes', () => {
   test('are in the Secret and nowhere else', async () => {
     const namespace = await site.namespace();
     await site.apply(policy(namespace), namespace);
+    const probe = { metadata: { name: 'probe', labels: { quote: namespace } }, data: { BUF_TOKEN: 'eA==' } };
+    const dryRun = { method: 'POST' as const, body: probe };
+    await eventually(
+      'the policy is in force',
+      async () => (await site.api.call(`/api/v1/namespaces/${namespace}/secrets?dryRun=All`, dryRun)).status !== 201,
+    );
     await site.apply(
       botUser('bot') + botToken('refused', { secret: { labels: { quote: namespace } } }) + botToken('token'),
       namespace,
@@ -246,7 +252,9 @@ describe('signing keys', () => {
       [second?.kid, 'Active'],
     ]);
     expect(after[2]?.state).toBe('Next');
-    const served = z.object({ keys: z.array(z.object({ kid: z.string(), d: z.undefined() })) });
+    const served = z.object({
+      keys: z.array(z.object({ kid: z.string(), kty: z.literal('EC'), d: z.never().optional() })),
+    });
     const jwks = served.parse(JSON.parse((await site.fetch(`/issuers/${name}/jwks`)).text));
     expect(jwks.keys.map(({ kid }) => kid).sort()).toEqual(after.map(({ kid }) => kid).sort());
   });

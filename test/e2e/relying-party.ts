@@ -27,27 +27,37 @@ export interface Answer {
 /** A service that is shown bot tokens: it knows the issuer's URL and the published CA, and nothing of botmint's code. */
 export class RelyingParty {
   readonly #api: Api;
-  readonly #token: string;
+  readonly #tokenFor: (audience: string) => Promise<string>;
+  readonly #tokens = new Map<string, Promise<string>>();
 
-  /** `token` is a ServiceAccount token for the audience of the issuer. */
-  constructor(api: Api, token: string) {
+  /** `tokenFor` gives a ServiceAccount token for an audience. */
+  constructor(api: Api, tokenFor: (audience: string) => Promise<string>) {
     this.#api = api;
-    this.#token = token;
+    this.#tokenFor = tokenFor;
   }
 
   /** RFC 7662. Fails when the issuer does not say. */
   async introspect(
     port: number,
     token: string,
-    issuer = 'builtin',
+    issuer = { name: 'builtin', url: builtinURL },
   ): Promise<{ active: boolean; jti?: string | undefined }> {
-    const answer = await this.fetch(port, `/issuers/${issuer}/introspect`, {
+    const answer = await this.fetch(port, `/issuers/${issuer.name}/introspect`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/x-www-form-urlencoded' },
+      headers: {
+        authorization: `Bearer ${await this.#ownToken(issuer.url)}`,
+        'content-type': 'application/x-www-form-urlencoded',
+      },
       body: new URLSearchParams({ token }).toString(),
     });
     if (answer.status !== 200) throw new Error(`introspection answered ${answer.status}: ${answer.text}`);
     return z.object({ active: z.boolean(), jti: z.string().optional() }).parse(JSON.parse(answer.text));
+  }
+
+  #ownToken(audience: string): Promise<string> {
+    const token = this.#tokens.get(audience) ?? this.#tokenFor(audience);
+    this.#tokens.set(audience, token);
+    return token;
   }
 
   /** A request to the issuer as if its Service's name led to this port; its certificate is verified with the published CA. */

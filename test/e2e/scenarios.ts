@@ -14,6 +14,8 @@ export interface Scenario {
   settled: (site: Site, namespace: string) => Promise<void>;
   /** How far the operator's clock is ahead from `act` on. */
   clockOffsetMilliseconds?: number;
+  /** Left out: the builtin one. */
+  issuer?: (namespace: string) => { name: string; url: string };
   /** How many live tokens there are at the end. */
   live: number;
 }
@@ -50,7 +52,28 @@ async function isAtRevision(site: Site, namespace: string, least: number): Promi
   await site.ready('bottokens', namespace, 'token', 'Issued');
 }
 
+const issuerOf = (namespace: string) => ({ name: namespace, url: `https://${namespace}.example.com` });
+
+function issuerManifest(namespace: string): string {
+  const { name, url } = issuerOf(namespace);
+  const spec = { jwt: { issuerURL: url, audiences: [url] }, allowedNamespaces: { from: 'All' } };
+  return `---\n${JSON.stringify({ apiVersion: 'botmint.dev/v1alpha1', kind: 'ClusterTokenIssuer', metadata: { name }, spec })}\n`;
+}
+
 export const scenarios: readonly Scenario[] = [
+  {
+    name: 'create with an issuer',
+    act: async (site, namespace) => {
+      const issuerRef = { kind: 'ClusterTokenIssuer', name: namespace };
+      await site.apply(issuerManifest(namespace) + botUser('bot', { issuerRef }) + botToken('token'), namespace);
+    },
+    settled: async (site, namespace) => {
+      await site.ready('botusers', namespace, 'bot', 'Available');
+      await site.ready('bottokens', namespace, 'token', 'Issued');
+    },
+    issuer: issuerOf,
+    live: 1,
+  },
   {
     name: 'create',
     act: async (site, namespace) => {

@@ -5,7 +5,7 @@ import { type Cluster, eventually, ownControlPlane, ownsControlPlane } from '../
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { FaultProxy, type Rule, type SeenRequest } from '../faults/proxy.ts';
 import { OperatorProcess } from './operator-process.ts';
-import { type Answer, builtinURL, RelyingParty, relyingPartyManifest } from './relying-party.ts';
+import { type Answer, RelyingParty, relyingPartyManifest } from './relying-party.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -56,7 +56,7 @@ export class Site {
     await kubectl(['apply', '-f', '-'], { input: relyingPartyManifest });
     const proxy = await FaultProxy.start({ kubeconfigPath: host.kubeconfigPath });
     const kubeconfig = await proxy.kubeconfigFor(await tokenFor('botmint', []));
-    const relyingParty = new RelyingParty(api, await tokenFor('relying-party', [builtinURL]));
+    const relyingParty = new RelyingParty(api, audience => tokenFor('relying-party', [audience]));
     return new Site({ api, kubectl, proxy, plane, kubeconfig, relyingParty });
   }
 
@@ -148,7 +148,10 @@ export class Site {
   }
 
   /** What a relying party is told about a token: RFC 7662, through the operator's own endpoint. */
-  introspect(token: string, issuer?: string): Promise<{ active: boolean; jti?: string | undefined }> {
+  introspect(
+    token: string,
+    issuer?: { name: string; url: string },
+  ): Promise<{ active: boolean; jti?: string | undefined }> {
     return this.#relyingParty.introspect(this.operator.started.port, token, issuer);
   }
 
