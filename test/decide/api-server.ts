@@ -1,0 +1,188 @@
+import { BotToken } from '../../src/api/bot-token.ts';
+import type { BotUser } from '../../src/api/bot-user.ts';
+import { timestamp } from '../../src/api/conditions.ts';
+import type { Inputs } from '../../src/api/inputs.ts';
+import { revokeFinalizer, tokenIDAnnotation } from '../../src/api/names.ts';
+import { SecretValue } from '../../src/base/secret-value.ts';
+import { isLive } from '../../src/issuers/jwt/live.ts';
+import type { Secret } from '../../src/kube/core-kinds.ts';
+import type { ObjectMeta } from '../../src/kube/objects.ts';
+import { applyMergePatch } from '../base/apply-merge-patch.ts';
+import { botUser, fresh, issuer, now } from './healthy.ts';
+import type { Signed } from './signing.ts';
+
+/** What the API server answers instead of doing it. */
+export class Refusal extends Error {
+  readonly reason: 'NotFound' | 'Conflict' | 'AlreadyExists' | 'Forbidden';
+
+  constructor(reason: Refusal['reason']) {
+    super(reason);
+    this.reason = reason;
+  }
+}
+
+/** A Secret as it is stored: values in base64. */
+export interface StoredSecret {
+  metadata: ObjectMeta;
+  data: Record<string, string>;
+}
+
+/**
+ * What the API server keeps of one token, its Secret, its BotUser and its issuer, with the preconditions it checks. Objects
+ * are replaced and never changed, so whoever holds one has a snapshot. The second half is what users do.
+ */
+export class ApiServer {
+  time = now;
+  token: BotToken | undefined = fresh;
+  botUser: BotUser | undefined = botUser;
+  secret: StoredSecret | undefined;
+  readonly issuer = { ...issuer, spec: { ...issuer.spec, limits: { scopes: ['*'], identities: ['*'] } } };
+  readonly signed: Signed[] = [];
+  /** The ids of all credentials that ever stood in the Secret. */
+  readonly published = new Set<string>();
+  /** Writes whose sender has given up; they arrive some time. */
+  readonly inFlight: (() => unknown)[] = [];
+  writes = 0;
+  #versions = 100;
+
+  patchToken(resourceVersion: string, body: { metadata?: object; status?: object }): BotToken {
+    const token = this.#precondition(this.token, resourceVersion);
+    const patched = BotToken.parse(
+      applyMergePatch(token, { ...body, metadata: { ...body.metadata, ...this.#version() } }),
+    );
+    const goes = patched.metadata.deletionTimestamp !== undefined && (patched.metadata.finalizers ?? []).length === 0;
+    this.token = goes ? undefined : patched;
+    this.writes++;
+    return patched;
+  }
+
+  createSecret(body: object): StoredSecret {
+    if (this.secret !== undefined) throw new Refusal('AlreadyExists');
+    return this.#store(applyMergePatch({ metadata: { uid: `secret-${this.#versions}` } }, body));
+  }
+
+  patchSecret(resourceVersion: string, body: object): StoredSecret {
+    return this.#store(applyMergePatch(this.#precondition(this.secret, resourceVersion), body));
+  }
+
+  deleteSecret(uid: string, resourceVersion: string): void {
+    if (this.secret === undefined) return;
+    if (this.#precondition(this.secret, resourceVersion).metadata.uid !== uid) throw new Refusal('Conflict');
+    this.secret = undefined;
+    this.writes++;
+  }
+
+  #precondition<T extends { metadata: { resourceVersion: string } }>(object: T | undefined, version: string): T {
+    if (object === undefined) throw new Refusal('NotFound');
+    if (object.metadata.resourceVersion !== version) throw new Refusal('Conflict');
+    return object;
+  }
+
+  #store(body: unknown): StoredSecret {
+    const secret = applyMergePatch(body, { metadata: this.#version() }) as StoredSecret; // what our own writes made of it
+    const tokenID = secret.metadata.annotations?.[tokenIDAnnotation];
+    if (tokenID !== undefined) this.published.add(tokenID);
+    this.secret = secret;
+    this.writes++;
+    return secret;
+  }
+
+  #version() {
+    return { resourceVersion: String(++this.#versions) };
+  }
+
+  // What users, time and other controllers do --------------------------------------------------------------------
+
+  passTime(minutes: number): void {
+    this.time = new Date(this.time.getTime() + minutes * 60_000);
+  }
+
+  /** A write that was given up arrives after all. */
+  arrive(): void {
+    try {
+      this.inFlight.shift()?.();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error; // nobody hears the answer
+    }
+  }
+
+  changeSpec(change: Partial<BotToken['spec']>): void {
+    if (this.token === undefined || this.token.spec.revoked === true) return;
+    const { metadata, spec } = this.token;
+    const generation = (metadata.generation ?? 0) + 1;
+    this.token = {
+      ...this.token,
+      metadata: { ...metadata, generation, ...this.#version() },
+      spec: { ...spec, ...change },
+    };
+  }
+
+  deleteToken(): void {
+    this.token = this.#deleted(this.token);
+  }
+
+  takeOffFinalizer(): void {
+    if (this.token === undefined) return;
+    const { finalizers: _, ...metadata } = this.token.metadata;
+    const left = { ...this.token, metadata: { ...metadata, ...this.#version() } };
+    this.token = metadata.deletionTimestamp === undefined ? left : undefined;
+  }
+
+  applyToken(): void {
+    const uid = `token-${this.#versions}`;
+    this.token ??= { ...fresh, metadata: { ...fresh.metadata, uid, ...this.#version() } };
+  }
+
+  deleteBotUser(): void {
+    this.botUser = this.#deleted(
+      this.botUser && { ...this.botUser, metadata: { ...this.botUser.metadata, finalizers: [revokeFinalizer] } },
+    );
+  }
+
+  /** What the BotUser's own controller does: it goes when no credential is recorded for it. */
+  releaseBotUser(): void {
+    const recorded = this.token?.status?.issued?.inputs as Inputs | undefined; // as our own record wrote it
+    const { uid, deletionTimestamp } = this.botUser?.metadata ?? {};
+    if (deletionTimestamp !== undefined && recorded?.botUser.uid !== uid) this.botUser = undefined;
+  }
+
+  applyBotUser(): void {
+    const uid = `bot-${this.#versions}`;
+    this.botUser ??= { ...botUser, metadata: { ...botUser.metadata, uid, ...this.#version() } };
+  }
+
+  changeSecret(change: (secret: StoredSecret) => unknown): void {
+    const { secret, writes } = this;
+    if (secret === undefined) return;
+    this.#store(applyMergePatch(secret, change(secret)));
+    this.writes = writes;
+  }
+
+  loseSecret(): void {
+    this.secret = undefined;
+  }
+
+  /** What the garbage collector does. */
+  collectGarbage(): void {
+    const owners = this.secret?.metadata.ownerReferences ?? [];
+    if (owners.length > 0 && owners.every(({ uid }) => uid !== this.token?.metadata.uid)) this.secret = undefined;
+  }
+
+  #deleted<T extends { metadata: ObjectMeta }>(object: T | undefined): T | undefined {
+    if (object === undefined || (object.metadata.finalizers ?? []).length === 0) return undefined;
+    if (object.metadata.deletionTimestamp !== undefined) return object;
+    return { ...object, metadata: { ...object.metadata, deletionTimestamp: timestamp(this.time), ...this.#version() } };
+  }
+
+  /** The credentials that work now, by the account of the issuer; all reads are live here. */
+  live(): Signed[] {
+    const evidence = { token: this.token, botUser: this.botUser, issuer: this.issuer, secret: this.secret };
+    return this.signed.filter(({ claims }) => isLive(claims, evidence, this.time).live === true);
+  }
+}
+
+/** The Secret as a full GET answers it. */
+export function whole({ metadata, data }: StoredSecret): Secret {
+  const values = Object.entries(data).map(([key, value]) => [key, new SecretValue(value)] as const);
+  return { metadata, type: 'Opaque', data: Object.fromEntries(values) };
+}

@@ -1,0 +1,140 @@
+import { expect } from 'vitest';
+import type { BotToken } from '../../src/api/bot-token.ts';
+import { parseDuration } from '../../src/api/durations.ts';
+import type { Inputs } from '../../src/api/inputs.ts';
+import { managedLabel, ownerUIDAnnotation, tokenIDAnnotation } from '../../src/api/names.ts';
+import { dataOf } from '../../src/controllers/secret-readings.ts';
+import { type Recorded, recordOf } from '../../src/decide/bot-token-status.ts';
+import { type ApiServer, type StoredSecret, whole } from './api-server.ts';
+import { type Signed, textOf } from './signing.ts';
+import { Operator } from './world.ts';
+
+/** What the invariants are asked about: which credentials live, and what is recorded. */
+export interface Snapshot {
+  live: readonly Signed[];
+  record: Recorded | undefined;
+  published: ReadonlySet<string>;
+}
+
+export function snapshot(server: ApiServer): Snapshot {
+  return { live: server.live(), record: server.token && known(server.token), published: new Set(server.published) };
+}
+
+/** What users do that ends every credential at once. */
+const endings = ['revokes', 'deletes the token', 'takes off the finalizer', 'deletes the bot'];
+/** What users do that ends a credential which stands in the Secret only. */
+const secretChanges = ['loses the Secret', 'takes off the marks'];
+
+/**
+ * I1 and I3, asked after every step: what lives, and why something does not live any more. The model checker found one
+ * exception: where two act at once, or a write is late, while a user takes the Secret away, a credential that is not recorded
+ * yet may die of the record of the one before it, until the next reconcile. `raced` is true where that can be.
+ */
+export function followsTheRules(
+  before: Snapshot,
+  after: Snapshot,
+  { cause, raced }: { cause: string; raced: boolean },
+): void {
+  const revisions = after.live.map(({ claims, revision }) => `${claims['botmint.dev'].uid} ${revision}`);
+  expect(revisions).toHaveLength(new Set(revisions).size);
+  if (cause === 'time' || endings.includes(cause)) return;
+  const alive = new Set(after.live.map(({ tokenID }) => tokenID));
+  for (const dead of before.live.filter(({ tokenID }) => !alive.has(tokenID))) {
+    const unrecorded = dead.revision > (before.record?.revision ?? 0);
+    if (!unrecorded || !(raced || secretChanges.includes(cause))) diedByTheRules(before, after);
+  }
+}
+
+/** Only for what is recorded, has been in the Secret, and may do less than the one before: then all older ones go as well. */
+function diedByTheRules(before: Snapshot, after: Snapshot): void {
+  expect(after.record?.revision).toBeGreaterThan(before.record?.revision ?? 0);
+  expect(before.published).toContain(after.record?.tokenID);
+  expect(after.record?.inputs.overlapSeconds).toBe(0);
+  expect(after.record && before.record && isNarrower(after.record.inputs, before.record.inputs)).toBe(true);
+}
+
+function isNarrower(now: Inputs, before: Inputs): boolean {
+  const life = ({ expiresIn }: Inputs) => Number(parseDuration(expiresIn));
+  const gone = before.scopes.some(scope => !now.scopes.includes(scope));
+  return gone || life(now) < life(before) || now.botUser.uid !== before.botUser.uid;
+}
+
+/** Once all is calm: what is wanted is there, what is not wanted is dead, and nobody writes any more, not even after a restart. */
+export function hasSettled(server: ApiServer, operators: readonly Operator[]): void {
+  while (server.inFlight.length > 0) server.arrive();
+  settle(server, operators);
+  const { writes, token, secret, botUser } = server;
+  settle(server, [new Operator(server)]);
+  expect(server.writes).toBe(writes);
+  expect(token?.metadata.deletionTimestamp).toBeUndefined();
+  if (token !== undefined && token.spec.revoked !== true && botUser !== undefined) isServed(server, token, secret);
+  else expect([server.live(), isFindable(secret)]).toEqual([[], false]);
+}
+
+/** A dead credential may stay in a Secret that a user stripped before it was recorded: nothing leads to it any more. */
+function isFindable(secret: StoredSecret | undefined): boolean {
+  return secret?.metadata.labels?.[managedLabel] !== undefined && secret.metadata.ownerReferences !== undefined;
+}
+
+/** Stripped of everything that says whose it is, before it was recorded: nobody may touch it any more. */
+function isForeign(secret: StoredSecret | undefined): boolean {
+  const { annotations, ownerReferences } = secret?.metadata ?? {};
+  return secret !== undefined && annotations?.[ownerUIDAnnotation] === undefined && ownerReferences === undefined;
+}
+
+function isServed(server: ApiServer, token: BotToken, secret: StoredSecret | undefined): void {
+  const { scopes, expiresIn, rotation } = token.spec;
+  const record = known(token);
+  if (isForeign(secret)) return;
+  expect(record?.inputs).toMatchObject({ scopes, expiresIn });
+  for (const { inputs } of server.live()) expect(scopes).toEqual(expect.arrayContaining(inputs.scopes));
+  const ended = Date.parse(record?.inputs.expiresAt ?? '') <= server.time.getTime();
+  if (record === undefined || (ended && rotation === undefined)) return;
+  expect(server.live().map(({ tokenID }) => tokenID)).toContain(record.tokenID);
+  expect(secret?.metadata.annotations?.[tokenIDAnnotation]).toBe(record.tokenID);
+  const held = secret === undefined ? [] : [...dataOf(whole(secret))];
+  expect(held.map(([key]) => key).sort()).toEqual(token.spec.secret.data.map(({ key }) => key).sort());
+  for (const [, value] of held) expect(value.reveal()).toContain(textOf(record.tokenID).reveal());
+}
+
+function known(token: BotToken): Recorded | undefined {
+  const record = recordOf(token);
+  if (record === 'unknown') throw new Error('a record that its writer cannot read');
+  return record;
+}
+
+/**
+ * Everything calm: watches catch up, no write fails, other controllers do their part, and time passes only as far as a retry
+ * is written down for. Throws when it does not come to rest.
+ */
+export function settle(server: ApiServer, operators: readonly Operator[]): void {
+  let calm = 0;
+  // A pass that has begun may rest on what it read before: only the one after it says that there is nothing to do.
+  for (let round = 0; calm < 2; round++) {
+    if (round > 50) throw new Error('did not come to rest');
+    calm = lookRound(server, operators) ? calm + 1 : 0;
+    const retry = Date.parse(server.token?.status?.retry?.at ?? '');
+    if (calm === 2 && retry > server.time.getTime()) {
+      server.time = new Date(retry);
+      calm = 0;
+    }
+  }
+}
+
+/** Everybody looks until they rest. True when nothing was to be done. */
+function lookRound(server: ApiServer, operators: readonly Operator[]): boolean {
+  const { token, botUser, secret } = server;
+  for (const operator of operators) {
+    for (const kind of ['token', 'botUser', 'secret'] as const) operator.hear(kind);
+    pass(operator);
+  }
+  server.releaseBotUser();
+  server.collectGarbage();
+  return token === server.token && botUser === server.botUser && secret === server.secret;
+}
+
+function pass(operator: Operator): void {
+  // As many steps as the controller allows.
+  for (let steps = 0; steps < 24; steps++) if (operator.step() !== 'acts') return;
+  throw new Error('a pass did not come to rest');
+}

@@ -1,0 +1,65 @@
+import type { BotToken } from '../../src/api/bot-token.ts';
+import { timestamp } from '../../src/api/conditions.ts';
+import type { Inputs } from '../../src/api/inputs.ts';
+import { SecretValue } from '../../src/base/secret-value.ts';
+import { type Minted, rendered } from '../../src/controllers/secret-writes.ts';
+import type { Step } from '../../src/decide/bot-token.ts';
+import { renderingOf } from '../../src/decide/secret-metadata.ts';
+import { endOf, wholeSeconds } from '../../src/decide/times.ts';
+import { type BotTokenClaims, subjectOf } from '../../src/issuers/jwt/claims.ts';
+import type { ApiServer } from './api-server.ts';
+
+/** A credential that was signed at some time, whether or not anybody ever saw it. */
+export interface Signed {
+  tokenID: string;
+  revision: number;
+  inputs: Inputs;
+  claims: BotTokenClaims;
+}
+
+/** The credential of an id: what a pod presents. No key is needed to see whether it lives. */
+export function textOf(tokenID: string): SecretValue {
+  return new SecretValue(`signed:${tokenID}`);
+}
+
+/** A credential as the controller mints it, but with a nonce that counts, so that a walk can be repeated. */
+export function minted(
+  server: ApiServer,
+  token: BotToken,
+  step: Step & { do: 'issue' },
+  digestKey: SecretValue,
+): Minted {
+  const { name, namespace = '', uid } = token.metadata;
+  const inputs = inputsOf(token, step, server.time);
+  const tokenID = `${uid}.${step.revision}.${server.signed.length}`;
+  const claims = {
+    iss: server.issuer.spec.jwt.issuerURL,
+    sub: subjectOf({ namespace, username: inputs.username }),
+    aud: inputs.audiences,
+    iat: Date.parse(inputs.issuedAt) / 1000,
+    ...(inputs.expiresAt === undefined ? {} : { exp: Date.parse(inputs.expiresAt) / 1000 }),
+    jti: tokenID,
+    'botmint.dev': { namespace, name, uid, botUser: inputs.botUser },
+  };
+  server.signed.push({ tokenID, revision: step.revision, inputs, claims });
+  return rendered(textOf(tokenID), { revision: step.revision, tokenID, inputs }, digestKey);
+}
+
+function inputsOf(token: BotToken, { wish, overlapSeconds }: Step & { do: 'issue' }, now: Date): Inputs {
+  const { audiences, scopes, identities, ...same } = wish;
+  const issuedAt = wholeSeconds(now);
+  const end = endOf(issuedAt, wish.expiresIn);
+  return {
+    format: 1,
+    ...same,
+    issuedAt: timestamp(issuedAt),
+    ...(end === undefined ? {} : { expiresAt: timestamp(end) }),
+    audiences: [...audiences],
+    scopes: [...scopes],
+    identities: [...identities],
+    keyID: 'key-1',
+    ...(overlapSeconds === undefined ? {} : { overlapSeconds }),
+    secret: renderingOf(token),
+    digest: '',
+  };
+}

@@ -1,0 +1,269 @@
+import type { BotToken } from '../../src/api/bot-token.ts';
+import type { BotUser } from '../../src/api/bot-user.ts';
+import { managedLabel, revokeFinalizer } from '../../src/api/names.ts';
+import { unreachable } from '../../src/base/errors.ts';
+import { SecretValue } from '../../src/base/secret-value.ts';
+import { dataOf, digestOfSecret, SecretReadings } from '../../src/controllers/secret-readings.ts';
+import {
+  type Minted,
+  newSecret,
+  relabelled,
+  relabelledMarks,
+  rendered,
+  rewrittenSecret,
+} from '../../src/controllers/secret-writes.ts';
+import {
+  type BotUserSeen,
+  decide,
+  type Observed,
+  type OwnSecret,
+  type SecretSeen,
+  type Step,
+} from '../../src/decide/bot-token.ts';
+import { tokenGrant } from '../../src/decide/grant.ts';
+import { readBack } from '../../src/decide/secret-data.ts';
+import { renderingOf } from '../../src/decide/secret-metadata.ts';
+import { withFinalizer, withoutFinalizer } from '../../src/kube/finalizer.ts';
+import { type ApiServer, Refusal, type StoredSecret, whole } from './api-server.ts';
+import { minted } from './signing.ts';
+
+/** What becomes of the next write. */
+export type Fault =
+  | 'none'
+  /** It never arrives. */
+  | 'lost'
+  /** It is done, and the answer never comes back. */
+  | 'unanswered'
+  /** It arrives when its sender has long given up. */
+  | 'late'
+  /** A quota or an admission policy refuses it. */
+  | 'refused'
+  /** The process ends before it is sent, or before the answer is read. */
+  | 'crash before'
+  | 'crash after';
+
+/** Nobody knows what became of a write. */
+class Unanswered extends Error {}
+
+const digestKey = new SecretValue('the key of the operator');
+
+/** What live reads and refusals of one pass have shown. */
+interface Pass {
+  secret?: { live: StoredSecret | undefined };
+  unreadable: boolean;
+  botUser: boolean;
+  refused: Observed['refused'];
+}
+
+/**
+ * An operator that works on the one token of an API server: what it sees is its caches, which follow only when they are told
+ * to; what it does is decide's next step, one write or one live read at a time, as the controller does it.
+ */
+export class Operator {
+  readonly #server: ApiServer;
+  #cache: { token: BotToken | undefined; botUser: BotUser | undefined; secret: StoredSecret | undefined };
+  #readings = new SecretReadings();
+  #pass = newPass();
+
+  constructor(server: ApiServer) {
+    this.#server = server;
+    this.#cache = { token: server.token, botUser: server.botUser, secret: labelled(server.secret) };
+  }
+
+  /** The watch of one kind catches up. */
+  hear(what: 'token' | 'botUser' | 'secret'): void {
+    const { token, botUser, secret } = this.#server;
+    this.#cache = { ...this.#cache, [what]: { token, botUser, secret: labelled(secret) }[what] };
+  }
+
+  /** Looks, decides, does it. `rests`: nothing was to be done until then. */
+  step(fault: Fault = 'none'): 'acts' | 'fails' | { rests: Date | undefined } {
+    const { token } = this.#cache;
+    if (token === undefined) return { rests: undefined };
+    const step = decide(this.#observe(token), this.#server.time);
+    if (step.do === 'rest') {
+      this.#pass = newPass();
+      return { rests: step.until };
+    }
+    try {
+      this.#act(token, step, fault);
+      return 'acts';
+    } catch (error) {
+      if (!(error instanceof Unanswered || error instanceof Refusal)) throw error;
+      this.#pass = newPass();
+      if (fault.startsWith('crash')) this.#restart();
+      return 'fails';
+    }
+  }
+
+  #restart(): void {
+    this.#readings = new SecretReadings();
+    for (const kind of ['token', 'botUser', 'secret'] as const) this.hear(kind);
+  }
+
+  #observe(token: BotToken): Observed {
+    const { botUser, refused } = this.#pass;
+    const confirmed = { botUser, issuer: false };
+    return {
+      token,
+      botUser: this.#botUser(token),
+      secret: this.#secret(token),
+      confirmed,
+      earlierClaim: undefined,
+      refused,
+    };
+  }
+
+  #botUser(token: BotToken): BotUserSeen {
+    const { botUser } = this.#cache;
+    if (botUser === undefined) return { state: 'absent' };
+    if (botUser.metadata.deletionTimestamp !== undefined) return { state: 'deleted' };
+    const grant = tokenGrant(token, botUser, [], { issuer: this.#server.issuer, namespaceLabels: {} });
+    return { state: 'found', uid: botUser.metadata.uid, grant };
+  }
+
+  #secret(token: BotToken): SecretSeen {
+    const newest = [this.#cache.secret, this.#pass.secret?.live].sort((a, b) => versionOf(b) - versionOf(a))[0];
+    if (newest === undefined) return { state: 'absent', confirmed: this.#pass.secret !== undefined };
+    const seen = this.#readings.seen(token, newest);
+    return seen.state === 'ours' ? { ...seen, unreadable: this.#pass.unreadable } : seen;
+  }
+
+  #act(token: BotToken, step: Exclude<Step, { do: 'rest' }>, fault: Fault): void {
+    switch (step.do) {
+      case 'add-finalizer':
+        this.#patchToken(token, withFinalizer(token, revokeFinalizer) ?? {}, fault);
+        break;
+      case 'remove-finalizer':
+        this.#patchToken(token, withoutFinalizer(token, revokeFinalizer) ?? {}, fault);
+        break;
+      case 'write-status':
+        this.#patchToken(token, { status: step.patch }, fault);
+        break;
+      case 'confirm':
+        if (step.what === 'secret') this.#readSecret(token);
+        else this.#confirmBotUser();
+        break;
+      case 'issue':
+        this.#rewrite(token, step.over, minted(this.#server, token, step, digestKey), fault);
+        break;
+      case 'render':
+        this.#render(token, step, fault);
+        break;
+      case 'label': {
+        const body = { metadata: relabelled(token, step.over, relabelledMarks(token, step.record)) };
+        this.#writeSecret(token, step.over, body, fault);
+        break;
+      }
+      case 'delete-secret':
+        this.#deleteSecret(token, step, fault);
+        break;
+      default:
+        unreachable(step);
+    }
+  }
+
+  #send<T>(fault: Fault, write: () => T): T {
+    if (fault === 'none') return write();
+    if (fault === 'refused') throw new Refusal('Forbidden');
+    if (fault === 'late') this.#server.inFlight.push(write);
+    if (fault === 'unanswered' || fault === 'crash after') write();
+    throw new Unanswered();
+  }
+
+  #patchToken(token: BotToken, body: { metadata?: object; status?: object }, fault: Fault): void {
+    try {
+      const { resourceVersion } = token.metadata;
+      const answer = this.#send(fault, () => this.#server.patchToken(resourceVersion, body));
+      this.#cache.token = this.#server.token === undefined ? undefined : answer;
+    } catch (error) {
+      if (!isRefused(error, 'Conflict', 'NotFound')) throw error;
+      this.hear('token');
+    }
+  }
+
+  #confirmBotUser(): void {
+    this.hear('botUser');
+    this.#pass.botUser = true;
+  }
+
+  #readSecret(token: BotToken): void {
+    const { secret } = this.#server;
+    this.#pass.secret = { live: secret };
+    if (secret === undefined) this.#cache.secret = undefined;
+    const seen = secret && this.#readings.seen(token, secret);
+    if (secret === undefined || seen?.state !== 'ours' || seen.digest !== undefined) return;
+    const { digest, keys } = digestOfSecret(whole(secret), digestKey);
+    this.#readings.remember(secret, digest, keys);
+  }
+
+  #render(token: BotToken, { over, record }: Step & { do: 'render' }, fault: Fault): void {
+    const { secret } = this.#server;
+    const { tokenID, revision, inputs } = record;
+    if (secret?.metadata.resourceVersion !== over.resourceVersion) {
+      this.#readSecret(token);
+      return;
+    }
+    const credential = readBack(inputs.secret.data, dataOf(whole(secret)), { ...inputs, tokenID });
+    const marks = { revision, tokenID, inputs: { ...inputs, secret: renderingOf(token) } };
+    if (credential === undefined) this.#pass.unreadable = true;
+    else this.#rewrite(token, over, rendered(credential, marks, digestKey), fault);
+  }
+
+  #rewrite(token: BotToken, over: OwnSecret | undefined, minted: Minted, fault: Fault): void {
+    const body =
+      over === undefined
+        ? newSecret(token, minted)
+        : rewrittenSecret(token, over, this.#readings.keys(over.uid, token), minted);
+    this.#writeSecret(token, over, body, fault, minted);
+  }
+
+  #writeSecret(token: BotToken, over: OwnSecret | undefined, body: object, fault: Fault, minted?: Minted): void {
+    const write = () =>
+      over === undefined ? this.#server.createSecret(body) : this.#server.patchSecret(over.resourceVersion, body);
+    try {
+      const written = this.#send(fault, write);
+      delete this.#pass.secret;
+      const digest = minted === undefined ? over?.digest : minted.inputs.digest;
+      const keys = minted === undefined ? this.#readings.keys(written.metadata.uid, token) : minted.data.keys();
+      if (digest !== undefined) this.#readings.remember(written, digest, keys);
+      this.#cache.secret = written;
+    } catch (error) {
+      if (isRefused(error, 'Forbidden')) this.#pass.refused = { reason: 'WriteRefused', message: 'exceeded quota' };
+      else if (isRefused(error, 'Conflict', 'AlreadyExists', 'NotFound')) this.#readSecret(token);
+      else throw error;
+    }
+  }
+
+  #deleteSecret(token: BotToken, step: Step & { do: 'delete-secret' }, fault: Fault): void {
+    if (step.cause === 'predecessor') {
+      this.hear('token');
+      if (this.#cache.token?.metadata.uid !== token.metadata.uid) return;
+    }
+    try {
+      this.#send(fault, () => this.#server.deleteSecret(step.uid, step.resourceVersion));
+      this.#cache.secret = undefined;
+      this.#pass.secret = { live: undefined };
+    } catch (error) {
+      if (!isRefused(error, 'Conflict')) throw error;
+      this.#readSecret(token);
+    }
+  }
+}
+
+function newPass(): Pass {
+  return { unreadable: false, botUser: false, refused: undefined };
+}
+
+/** What the metadata watch of our label shows. */
+function labelled(secret: StoredSecret | undefined): StoredSecret | undefined {
+  return secret?.metadata.labels?.[managedLabel] === undefined ? undefined : secret;
+}
+
+function versionOf(secret: StoredSecret | undefined): number {
+  return Number(secret?.metadata.resourceVersion ?? 0);
+}
+
+function isRefused(error: unknown, ...reasons: Refusal['reason'][]): boolean {
+  return error instanceof Refusal && reasons.includes(error.reason);
+}
