@@ -4,7 +4,6 @@ import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-
 import { managedLabel } from '../api/names.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { Metrics } from '../base/metrics.ts';
 import { secretNameOf } from '../decide/bot-token.ts';
 import { recordOf } from '../decide/bot-token-status.ts';
 import { usernameOf } from '../decide/grant.ts';
@@ -13,6 +12,9 @@ import { type Metadata, namespaces, secretMetadata } from '../kube/core-kinds.ts
 import { type Key, type KubeObject, keyOf, type Resource } from '../kube/objects.ts';
 import { Reflector } from '../kube/reflector.ts';
 import { Store } from '../kube/store.ts';
+import { sayUnreadable } from './unreadable.ts';
+
+type Following = Pick<Reflector<KubeObject>, 'run' | 'whenSynced' | 'synced' | 'age'>;
 
 /** What the operator knows of the cluster. Of Secrets only metadata, and only of those with botmint's label. */
 export class Caches {
@@ -29,17 +31,17 @@ export class Caches {
   readonly issuers = new Store<ClusterTokenIssuer>({ url: issuer => [issuer.spec.jwt.issuerURL] });
   readonly namespaces = new Store<KubeObject>({});
   readonly secrets = new Store<Metadata>({});
-  readonly #reflectors: readonly Reflector<never>[];
+  readonly #reflectors: readonly Following[];
 
-  constructor(o: { client: Client; log: Log; clock: Clock; metrics: Metrics }) {
-    const reflect = <T extends KubeObject>(resource: Resource<T>, store: Store<T>, extra: object = {}) =>
-      new Reflector({ ...o, resource, store, ...extra }) as unknown as Reflector<never>;
+  constructor(o: { client: Client; log: Log; clock: Clock; signal: AbortSignal }) {
+    const ours = <T extends KubeObject>(resource: Resource<T>, store: Store<T>) =>
+      new Reflector({ ...o, resource, store, refused: object => void sayUnreadable(o, resource, object, o.signal) });
     this.#reflectors = [
-      reflect(botTokenKind, this.tokens),
-      reflect(botUserKind, this.botUsers),
-      reflect(clusterTokenIssuerKind, this.issuers),
-      reflect(namespaces, this.namespaces, { metadataOnly: true }),
-      reflect(secretMetadata, this.secrets, { labelSelector: managedLabel }),
+      ours(botTokenKind, this.tokens),
+      ours(botUserKind, this.botUsers),
+      ours(clusterTokenIssuerKind, this.issuers),
+      new Reflector({ ...o, resource: namespaces, store: this.namespaces, metadataOnly: true }),
+      new Reflector({ ...o, resource: secretMetadata, store: this.secrets, labelSelector: managedLabel }),
     ];
   }
 

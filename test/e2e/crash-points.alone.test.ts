@@ -59,11 +59,9 @@ async function run(scenario: Scenario, k: number, moment: typeof before): Promis
   if (ahead !== undefined) await Promise.race([startAhead(ahead), killed]);
   await scenario.act(site, namespace);
   await Promise.race([scenario.settled(site, namespace), killed]);
-  if (reached()) {
-    await killed;
-    site.rule = () => forward;
-    await (ahead === undefined ? site.start() : startAhead(ahead));
-  }
+  if (reached()) await killed;
+  site.rule = () => forward;
+  if (reached()) await (ahead === undefined ? site.start() : startAhead(ahead));
   await scenario.settled(site, namespace);
   await assertEnd(scenario, namespace, firstRequest);
   await leave(namespace);

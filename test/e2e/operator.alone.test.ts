@@ -318,6 +318,33 @@ describeOwnControlPlane('a replica whose caches are too old', () => {
   });
 });
 
+describeOwnControlPlane('an object that a newer version wrote', () => {
+  test('is left alone and says so, and others are served', async () => {
+    const namespace = await site.namespace();
+    const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/bottokens.botmint.dev';
+    const before = Versions.parse((await site.api.get(path))?.spec);
+    const newer = Versions.parse(
+      JSON.parse(JSON.stringify(before).replace('"Opaque","kubernetes.io', '"Newer","Opaque","kubernetes.io')),
+    );
+    await site.api.patch(path, { spec: newer });
+    const manifest = botToken('newer', { secret: { type: 'Newer' } });
+    await eventually('the newer CRD is served', () => site.apply(botUser('bot') + manifest, namespace));
+    const status = async () => JSON.stringify((await site.token(namespace, 'newer'))?.status);
+    await eventually('it says so', async () => (await status()).includes('UnknownFormat'));
+    await site.apply(botToken('token'), namespace);
+    await site.ready('bottokens', namespace, 'token', 'Issued');
+    expect(await site.secret(namespace, 'newer')).toBeUndefined();
+    const writes = site.proxy.requests.filter(
+      request => isWrite(request) && !isBackground(request) && request.name === 'newer',
+    );
+    expect(writes.map(({ subresource }) => subresource)).toEqual(['status']); // once, not at every look
+    await site.api.delete(`/apis/botmint.dev/v1alpha1/namespaces/${namespace}/bottokens/newer`);
+    await site.api.patch(path, { spec: before });
+  });
+
+  const Versions = z.object({ versions: z.array(z.looseObject({})) });
+});
+
 function activeTokens(botUser: unknown): number | undefined {
   return z.object({ status: z.object({ activeTokens: z.number() }) }).safeParse(botUser).data?.status.activeTokens;
 }
