@@ -19,7 +19,7 @@ export interface World {
   clock: Clock;
   metrics: TokenMetrics;
   /** Says news of an object as an event and a log line: when its Ready reason changed, or `always`. */
-  report(kind: string, object: Reported, verdict: Verdict, o: { always: boolean; action: string }): void;
+  report: (kind: string, object: Reported, verdict: Verdict, o: { always: boolean; action: string }) => void;
 }
 
 export interface Reported extends KubeObject {

@@ -166,7 +166,9 @@ try {
   console.error(
     styleText(
       'red',
-      error instanceof SetupNeeded ? error.message : `the demo failed: ${error instanceof Error ? error.stack : error}`,
+      error instanceof SetupNeeded
+        ? error.message
+        : `the demo failed: ${error instanceof Error ? error.stack : String(error)}`,
     ),
   );
   process.exitCode = 1;
