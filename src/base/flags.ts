@@ -48,7 +48,7 @@ export function parseFlags(
   environment: Readonly<Record<string, string | undefined>>,
 ): Flags | 'help' {
   const given = valuesOf(args);
-  if (given['help'] === true) return 'help';
+  if (given.help === true) return 'help';
   const entries = Object.entries(flags).map(([name, flag]) => {
     const text = given[name] ?? environment[variableOf(name)] ?? flag.fallback;
     return [name, typeof text === 'string' ? parsed(name, flag, text) : undefined];

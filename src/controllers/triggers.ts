@@ -14,7 +14,7 @@ export interface Controllers {
 }
 
 /** `status.activeTokens` follows its tokens after so long, so that a wave of them is a handful of writes. */
-const countAfterMilliseconds = 2000;
+const countAfterMilliseconds = 500;
 
 /** What a change of one object gives to look at again. Only that: what is to be done is decided from the state. */
 export function connect(caches: Caches, controllers: Controllers): void {

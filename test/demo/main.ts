@@ -5,11 +5,11 @@ import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import { z } from 'zod';
 import { Api, type KubeObject } from '../cluster/api.ts';
 import { SetupNeeded } from '../cluster/build.ts';
-import { ControlPlane } from '../cluster/control-plane.ts';
 import { applyCRDs } from '../cluster/crds.ts';
 import { eventually } from '../cluster/wait.ts';
 import { OperatorProcess } from '../e2e/operator-process.ts';
 import { builtinURL, RelyingParty, relyingPartyManifest } from '../e2e/relying-party.ts';
+import { openStage, type Stage } from './stage.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const examples = 'test/examples/';
@@ -29,30 +29,32 @@ function indented(text: string): string {
 
 async function demo(keep: boolean): Promise<void> {
   const began = performance.now();
-  say.step('A real kube-apiserver with etcd, on this machine alone');
+  say.step(process.env.BOTMINT_KUBECONFIG ? 'Your cluster' : 'A real kube-apiserver with etcd, on this machine alone');
   await using stack = new AsyncDisposableStack();
-  const plane = stack.adopt(await ControlPlane.start(line => say.note(line)), started => started.stop());
+  const stage = stack.adopt(await openStage(say.note), opened => opened.stop());
   const kubectl = async (...args: string[]) => {
     say.run(`kubectl ${args.join(' ')}`);
-    const printed = await plane.kubectl(args.map(arg => (/^(crds|deploy|test)\//.test(arg) ? join(root, arg) : arg)));
+    const printed = await stage.kubectl(args.map(arg => (/^(crds|deploy|test)\//.test(arg) ? join(root, arg) : arg)));
     say.show(printed);
     return printed;
   };
   say.good(`ready after ${seconds(began)}`);
 
   say.step('Install: the kinds, then everything else');
-  await applyCRDs((args, options) => plane.kubectl(args, options));
+  await applyCRDs(stage.kubectl);
   say.run('kubectl apply -f crds/');
   await kubectl('apply', '-f', 'deploy/');
-  await plane.kubectl(['apply', '-f', '-'], { input: relyingPartyManifest });
-  const api = stack.use(await Api.open(plane.kubeconfigPath));
-  const { kubeconfigPath: kubeconfig } = await plane.tokenFor('botmint-system', 'botmint');
+  await stage.kubectl(['apply', '-f', '-'], { input: relyingPartyManifest });
+  const api = stack.use(await Api.open(stage.kubeconfigPath));
+  const { kubeconfigPath: kubeconfig } = await stage.tokenFor('botmint', []);
   const relyingParty = new RelyingParty(api, async audience => {
-    const { token } = await plane.tokenFor('botmint-system', 'relying-party', { audiences: [audience] });
+    const { token } = await stage.tokenFor('relying-party', [audience]);
     return token;
   });
   let operator = await OperatorProcess.start({ kubeconfig });
   stack.defer(async () => void (await operator.stop()));
+  // While the operator still runs, so that the finalizers go.
+  stack.defer(async () => void (await stage.kubectl(['delete', '--ignore-not-found', 'crd', ...crds])));
   say.good('the operator runs, with the rights of its ServiceAccount and no others');
 
   say.step('Apply a bot and its tokens, and the Secrets are there');
@@ -105,9 +107,11 @@ async function demo(keep: boolean): Promise<void> {
   await kubectl('get', 'bottokens,secrets');
 
   console.log(`\n${styleText('bold', `All of that took ${seconds(began)}.`)}`);
-  if (keep) await kept(plane);
+  if (keep) await kept(stage);
   else tryNext();
 }
+
+const crds = ['bottokens', 'botusers', 'clustertokenissuers'].map(name => `${name}.botmint.dev`);
 
 const another = {
   apiVersion: 'botmint.dev/v1alpha1',
@@ -140,10 +144,11 @@ function seconds(since: number): string {
   return `${((performance.now() - since) / 1000).toFixed(1)} s`;
 }
 
-async function kept(plane: ControlPlane): Promise<void> {
+async function kept(stage: Stage): Promise<void> {
   console.log('Everything still runs. In a second terminal:\n');
-  console.log(`export KUBECONFIG=${plane.kubeconfigPath}\nexport PATH="${plane.binaries}:$PATH"\n`);
-  console.log('Ctrl-C ends it and leaves nothing.');
+  console.log(`export KUBECONFIG=${stage.kubeconfigPath}`);
+  if (stage.binaries !== undefined) console.log(`export PATH="${stage.binaries}:$PATH"`);
+  console.log('\nCtrl-C ends it and leaves nothing.');
   await new Promise<void>(resolve => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });

@@ -98,6 +98,9 @@ async function assertEnd(scenario: Scenario, namespace: string, firstRequest: nu
   );
   const live = answers.filter(({ active }) => active).map(({ token }) => token);
   expect(live, `live tokens out of ${minted.length}`).toHaveLength(scenario.live);
+  if (scenario.revision !== undefined) {
+    expect((await site.token(namespace, 'token'))?.status).toMatchObject({ revision: scenario.revision });
+  }
   const secrets = await site.api.list(`/api/v1/namespaces/${namespace}/secrets`);
   const values = await Promise.all(secrets.map(({ metadata }) => site.values(namespace, metadata.name)));
   if (scenario.live > 0) {

@@ -1,15 +1,11 @@
-import { join } from 'node:path';
 import { z } from 'zod';
 import { type Api, Api as ApiClass, type KubeObject } from '../cluster/api.ts';
 import { type Cluster, eventually, ownControlPlane, ownsControlPlane } from '../cluster/cluster.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
+import { install, type Kubectl } from '../cluster/install.ts';
 import { FaultProxy, type Rule, type SeenRequest } from '../faults/proxy.ts';
 import { OperatorProcess } from './operator-process.ts';
 import { type Answer, RelyingParty, relyingPartyManifest } from './relying-party.ts';
-
-const root = join(import.meta.dirname, '..', '..');
-
-type Kubectl = (args: readonly string[], options?: { input?: string }) => Promise<string>;
 
 /**
  * A cluster with botmint installed from deploy/, an operator that runs with exactly the rights in there, and the fault
@@ -47,7 +43,7 @@ export class Site {
     const plane = ownsControlPlane ? await ownControlPlane() : undefined;
     const host = plane ?? cluster;
     const kubectl: Kubectl = (args, options) => host.kubectl(args, options);
-    await kubectl(['apply', '--server-side', '-f', join(root, 'deploy')]);
+    await install(kubectl);
     const api = await ApiClass.open(host.kubeconfigPath);
     const tokenFor = (name: string, audiences: readonly string[]) =>
       plane === undefined
