@@ -216,8 +216,8 @@ function ownSecret(seen: Found, secret: OwnSecret, record: Recorded | undefined,
   const { digest } = secret;
   if (digest === undefined) return { do: 'confirm', what: 'secret' };
   const marks = knownMarks(secret);
-  if (marks !== undefined && marks.revision > (record?.revision ?? 0)) return takeOver(seen, secret, marks, now);
-  if (record === undefined) return issue(seen, record, 'edited', now); // ours, and nothing says what is in it
+  if (marks !== undefined && marks.revision > (token.status?.revision ?? 0)) return takeOver(seen, secret, marks, now);
+  if (record === undefined) return issue(seen, record, 'edited', now); // ours, and nothing that it says is still true
   if (isOver(token, record, now)) return service(seen, record, now);
   const older = marks !== undefined && (marks.revision !== record.revision || marks.tokenID !== record.tokenID);
   if (older) return issue(seen, record, 'lost', now);
@@ -290,8 +290,7 @@ function issue(seen: Found, record: Recorded | undefined, cause: IssueCause, now
   }
   if (!hasFinalizer(token)) return { do: 'add-finalizer' };
   const over = secret.state === 'ours' ? secret : undefined;
-  const seenRevision = over === undefined ? 0 : (marksOf(over.metadata)?.revision ?? 0);
-  const revision = Math.max(token.status?.revision ?? 0, seenRevision) + 1;
+  const revision = (token.status?.revision ?? 0) + 1;
   return { do: 'issue', cause, revision, wish: grant.value, overlapSeconds, over };
 }
 

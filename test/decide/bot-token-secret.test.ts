@@ -93,6 +93,11 @@ describe('a Secret that names a later revision than the record', () => {
     expect(token.status?.issued?.secret).not.toHaveProperty('resourceVersion');
     expect(decide(seen({ token, secret: both }), now)).toMatchObject({ do: 'issue', cause: 'edited', revision: 5 });
   });
+
+  test('but not above the numbers that were given is written over: it is from before a revocation', () => {
+    const token = { ...fresh, metadata: served.metadata, status: { revision: 4 } };
+    expect(decide(seen({ token, secret: secretOf(token, next) }), now)).toMatchObject({ do: 'issue', revision: 5 });
+  });
 });
 
 describe('a Secret with another look', () => {

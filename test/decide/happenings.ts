@@ -1,7 +1,8 @@
 import type { BotToken } from '../../src/api/bot-token.ts';
 import { managedLabel } from '../../src/api/names.ts';
 import { ApiServer } from './api-server.ts';
-import { type Fault, Operator } from './world.ts';
+import type { Fault } from './network.ts';
+import { Operator } from './world.ts';
 
 /** What can happen next. */
 export type Happening =

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { test } from 'vitest';
 import { type Happening, start, step, users, type World } from './happenings.ts';
 import { followsTheRules, hasSettled, snapshot } from './invariants.ts';
-import type { Fault } from './world.ts';
+import type { Fault } from './network.ts';
 
 // One token, two operators that both believe to be in charge, users who change their minds, and a network that loses, doubles
 // and delays. After every step the invariants of section 3 of the design are asked; in the end, the world has to come to rest.

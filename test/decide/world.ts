@@ -25,25 +25,8 @@ import { readBack } from '../../src/decide/secret-data.ts';
 import { renderingOf } from '../../src/decide/secret-metadata.ts';
 import { withFinalizer, withoutFinalizer } from '../../src/kube/finalizer.ts';
 import { type ApiServer, Refusal, type StoredSecret, whole } from './api-server.ts';
+import { type Fault, send, Unanswered } from './network.ts';
 import { minted } from './signing.ts';
-
-/** What becomes of the next write. */
-export type Fault =
-  | 'none'
-  /** It never arrives. */
-  | 'lost'
-  /** It is done, and the answer never comes back. */
-  | 'unanswered'
-  /** It arrives when its sender has long given up. */
-  | 'late'
-  /** A quota or an admission policy refuses it. */
-  | 'refused'
-  /** The process ends before it is sent, or before the answer is read. */
-  | 'crash before'
-  | 'crash after';
-
-/** Nobody knows what became of a write. */
-class Unanswered extends Error {}
 
 const digestKey = new SecretValue('the key of the operator');
 
@@ -163,18 +146,10 @@ export class Operator {
     }
   }
 
-  #send<T>(fault: Fault, write: () => T): T {
-    if (fault === 'none') return write();
-    if (fault === 'refused') throw new Refusal('Forbidden');
-    if (fault === 'late') this.#server.inFlight.push(write);
-    if (fault === 'unanswered' || fault === 'crash after') write();
-    throw new Unanswered();
-  }
-
   #patchToken(token: BotToken, body: { metadata?: object; status?: object }, fault: Fault): void {
     try {
       const { resourceVersion } = token.metadata;
-      const answer = this.#send(fault, () => this.#server.patchToken(resourceVersion, body));
+      const answer = send(this.#server, fault, () => this.#server.patchToken(resourceVersion, body));
       this.#cache.token = this.#server.token === undefined ? undefined : answer;
     } catch (error) {
       if (!isRefused(error, 'Conflict', 'NotFound')) throw error;
@@ -222,7 +197,7 @@ export class Operator {
     const write = () =>
       over === undefined ? this.#server.createSecret(body) : this.#server.patchSecret(over.resourceVersion, body);
     try {
-      const written = this.#send(fault, write);
+      const written = send(this.#server, fault, write);
       delete this.#pass.secret;
       const digest = minted === undefined ? over?.digest : minted.inputs.digest;
       const keys = minted === undefined ? this.#readings.keys(written.metadata.uid, token) : minted.data.keys();
@@ -241,7 +216,7 @@ export class Operator {
       if (this.#cache.token?.metadata.uid !== token.metadata.uid) return;
     }
     try {
-      this.#send(fault, () => this.#server.deleteSecret(step.uid, step.resourceVersion));
+      send(this.#server, fault, () => this.#server.deleteSecret(step.uid, step.resourceVersion));
       this.#cache.secret = undefined;
       this.#pass.secret = { live: undefined };
     } catch (error) {
