@@ -2,8 +2,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { BotToken } from '../api/bot-token.ts';
 import type { BotUser } from '../api/bot-user.ts';
 import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
-import { ownerAnnotation } from '../api/names.ts';
+import { managedLabel, managedSigningKey, ownerAnnotation } from '../api/names.ts';
+import { recordOf } from '../decide/bot-token-status.ts';
 import type { Controller } from '../kube/controller.ts';
+import type { Metadata } from '../kube/core-kinds.ts';
 import { type KubeObject, keyOf } from '../kube/objects.ts';
 import { botUserKeyOf, type Caches, secretKeyOf, usernameKeyOf } from './caches.ts';
 
@@ -30,8 +32,7 @@ export function connect(caches: Caches, controllers: Controllers): void {
   caches.secrets.onChange(({ before, after }) => {
     const secret = after ?? before;
     if (secret === undefined) return;
-    const [kind, name] = secret.metadata.annotations?.[ownerAnnotation]?.split('/') ?? [];
-    if (kind === 'ClusterTokenIssuer' && name !== undefined) controllers.issuers.add(name);
+    for (const issuer of issuersOf(caches, [before, after])) controllers.issuers.add(issuer);
     for (const token of caches.tokens.byIndex('secret', keyOf(secret))) addToken(controllers, token);
   });
 }
@@ -54,14 +55,30 @@ function tokenChanged(
     for (const other of caches.tokens.byIndex('secret', secretKeyOf(token)))
       if (other !== token) addToken(controllers, other);
   }
+  const issuer = issuerOf(before);
+  if (issuer !== undefined && issuer.uid !== issuerOf(after)?.uid) controllers.issuers.add(issuer.name);
   if (before?.status?.tokenID === after?.status?.tokenID && before?.status?.conditions === after?.status?.conditions)
     return;
   const botUser = caches.botUsers.get(botUserKeyOf(token));
   if (botUser === undefined) return;
   const going = botUser.metadata.deletionTimestamp !== undefined;
   controllers.botUsers.add(keyOf(botUser), { afterMilliseconds: going ? 0 : countAfterMilliseconds });
-  if (after?.status?.issued === undefined && before?.status?.issued !== undefined) {
-    controllers.issuers.add(botUser.spec.issuerRef.name);
+}
+
+/** The issuer on which the token's credential depends: by the record, because the BotUser may be gone or another one. */
+function issuerOf(token: BotToken | undefined): { name: string; uid: string } | undefined {
+  const record = token && recordOf(token);
+  return record === undefined || record === 'unknown' ? undefined : record.inputs.issuer;
+}
+
+/** The issuers that a Secret holds a key of. The annotation says so before the key is published, the status when somebody took it off. */
+function* issuersOf({ issuers }: Caches, versions: readonly (Metadata | undefined)[]): Iterable<string> {
+  for (const { metadata } of versions.filter(version => version !== undefined)) {
+    if (metadata.labels?.[managedLabel] !== managedSigningKey) continue;
+    const [kind, name] = metadata.annotations?.[ownerAnnotation]?.split('/') ?? [];
+    if (kind === 'ClusterTokenIssuer' && name !== undefined) yield name;
+    for (const issuer of issuers.values())
+      if (issuer.status?.keys?.some(({ secretName }) => secretName === metadata.name)) yield issuer.metadata.name;
   }
 }
 

@@ -1,0 +1,77 @@
+import { beforeEach, expect, test } from 'vitest';
+import type { ClusterTokenIssuer } from '../../src/api/cluster-token-issuer.ts';
+import { managedLabel, managedSigningKey, ownerAnnotation } from '../../src/api/names.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import { Caches } from '../../src/controllers/caches.ts';
+import { connect } from '../../src/controllers/triggers.ts';
+import type { Metadata } from '../../src/kube/core-kinds.ts';
+import { botUser, issuer, recreated, served } from '../decide/healthy.ts';
+import { clientOf, configOf, silent } from '../kube/local-server.ts';
+
+let caches: Caches;
+/** What was put on the queues since `settled`, as `<kind> <key>`. */
+let woken: Set<string>;
+
+beforeEach(() => {
+  const { client } = clientOf(configOf('http://127.0.0.1:1')); // nobody asks it anything
+  caches = new Caches({ client, log: silent, clock: systemClock, signal: AbortSignal.abort() });
+  woken = new Set();
+  const into = (kind: string) => ({ add: (key: string) => void woken.add(`${kind} ${key}`) });
+  connect(caches, { tokens: into('token'), botUsers: into('bot'), issuers: into('issuer') });
+});
+
+function at<T extends { metadata: object }>(resourceVersion: string, object: T): T {
+  return { ...object, metadata: { ...object.metadata, resourceVersion } };
+}
+
+function keySecret(resourceVersion: string, annotations: Record<string, string>): Metadata {
+  const labels = { [managedLabel]: managedSigningKey };
+  const metadata = { name: 'key-1', namespace: 'botmint-system', uid: 'key-uid', creationTimestamp: '' };
+  return { metadata: { ...metadata, resourceVersion, labels, annotations } };
+}
+
+test('an issuer is looked at when a credential that depends on it goes, also without its bot', () => {
+  caches.issuers.put(at('1', issuer));
+  caches.tokens.put(at('2', served));
+  woken.clear();
+  caches.tokens.remove('team-a/deploy', served.metadata.uid);
+  expect(woken).toContain('issuer builtin');
+});
+
+test('an issuer is looked at when a credential is replaced by one of another issuer', () => {
+  const other: ClusterTokenIssuer = {
+    ...recreated(issuer),
+    metadata: { ...recreated(issuer).metadata, name: 'other' },
+  };
+  caches.issuers.put(at('1', issuer));
+  caches.issuers.put(at('2', other));
+  caches.botUsers.put(
+    at('3', { ...botUser, spec: { ...botUser.spec, issuerRef: { kind: 'ClusterTokenIssuer', name: 'other' } } }),
+  );
+  caches.tokens.put(at('4', served));
+  woken.clear();
+  const { issued, ...status } = served.status ?? {};
+  const inputs = {
+    ...Object(issued?.inputs),
+    issuer: { kind: 'ClusterTokenIssuer', name: 'other', uid: 'another-uid' },
+  };
+  const secret = issued?.secret ?? { name: '', uid: '' };
+  caches.tokens.put(at('5', { ...served, status: { ...status, issued: { inputs, secret } } }));
+  expect(woken).toContain('issuer builtin');
+});
+
+test.each<[string, Record<string, string>, Record<string, string>]>([
+  [
+    'is edited',
+    { [ownerAnnotation]: 'ClusterTokenIssuer/builtin' },
+    { [ownerAnnotation]: 'ClusterTokenIssuer/builtin' },
+  ],
+  ['loses its annotations', { [ownerAnnotation]: 'ClusterTokenIssuer/builtin' }, {}],
+  ['was put back by hand without annotations, and is edited', {}, {}],
+])('an issuer is looked at when the Secret of its key %s', (_, before, after) => {
+  caches.issuers.put(at('1', issuer));
+  caches.secrets.put(keySecret('2', before));
+  woken.clear();
+  caches.secrets.put(keySecret('3', after));
+  expect(woken).toContain('issuer builtin');
+});
