@@ -94,15 +94,22 @@ export function renewTimeOf(
   return renewalTime(life, rotation.renewBefore, token.metadata.uid);
 }
 
-/** When a refused write may be tried again. A change of the spec clears it: the remedy may be in there. */
-export function retryTime({ status, metadata }: BotToken): Date | undefined {
-  return status?.observedGeneration === metadata.generation ? dateOf(status?.retry?.at) : undefined;
+const longestRetrySeconds = 600;
+
+/**
+ * When a refused write may be tried again. A change of the spec clears it: the remedy may be in there. So does a clock that
+ * was put right: no attempt is ever put off for so long.
+ */
+export function retryTime({ status, metadata }: BotToken, now: Date): Date | undefined {
+  if (status?.observedGeneration !== metadata.generation) return undefined;
+  const at = dateOf(status?.retry?.at);
+  return at !== undefined && at.getTime() - now.getTime() <= longestRetrySeconds * 1000 ? at : undefined;
 }
 
 /** The note of one more refusal: 5 s, doubling to 10 min. In the status, so that a restart does not try everything at once. */
 export function retryAfter(token: BotToken, reason: Reason, now: Date): NonNullable<Status['retry']> {
-  const before = retryTime(token) === undefined ? 0 : (token.status?.retry?.attempts ?? 0);
-  const seconds = Math.min(5 * 2 ** before, 600);
+  const before = retryTime(token, now) === undefined ? 0 : (token.status?.retry?.attempts ?? 0);
+  const seconds = Math.min(5 * 2 ** before, longestRetrySeconds);
   return { attempts: before + 1, at: timestamp(wholeSeconds(new Date(now.getTime() + seconds * 1000))), reason };
 }
 

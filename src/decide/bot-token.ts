@@ -129,7 +129,7 @@ export function decide(seen: Observed, now: Date): Step {
     );
   }
   if (botUser.state !== 'found') return withoutBotUser(seen, record, botUser.state, now);
-  const waiting = retryTime(token);
+  const waiting = retryTime(token, now);
   if (waiting !== undefined && waiting > now) return { do: 'rest', until: waiting };
   if (seen.refused !== undefined) return refusal(seen, record, seen.refused, now);
   return withBotUser({ ...seen, botUser }, record, now);

@@ -131,6 +131,12 @@ describe('a write that the API server refuses', () => {
     expect(recorded(seen({ ...first, token }), at(5)).status?.retry?.attempts).toBe(1);
   });
 
+  test('is not held up by a time that a wrong clock wrote down', () => {
+    const retry = { attempts: 3, at: later(365 * 86_400), reason: 'WriteRefused' };
+    const token = { ...finalized, status: { observedGeneration: 1, retry } };
+    expect(decide(seen({ token, secret: absent }), now)).toMatchObject({ do: 'issue' });
+  });
+
   test('is forgotten with the success', () => {
     const token = recorded(seen({ token: recorded(seen(first)), secret: absent, refused }), at(5));
     expect(recorded(seen({ token, secret }), at(60)).status).not.toHaveProperty('retry');
