@@ -43,7 +43,8 @@ const mostSteps = 24;
 interface Pass {
   /** The last live answer about the Secret; `undefined` in it: there is none. */
   secret?: { live: Metadata | undefined };
-  unreadable: boolean;
+  /** The resourceVersion at which the Secret was read and no entry held the credential. */
+  unreadableAt: string | undefined;
   confirmed: Observed['confirmed'];
   refused: Observed['refused'];
 }
@@ -69,7 +70,7 @@ export class BotTokens {
   }
 
   async reconcile(key: Key, signal: AbortSignal): Promise<Outcome> {
-    const pass: Pass = { unreadable: false, confirmed: { botUser: false, issuer: false }, refused: undefined };
+    const pass: Pass = { unreadableAt: undefined, confirmed: { botUser: false, issuer: false }, refused: undefined };
     for (let steps = 0; steps < mostSteps; steps++) {
       const token = this.#world.caches.tokens.get(key);
       if (token === undefined) return { next: 'on-change' };
@@ -119,7 +120,7 @@ export class BotTokens {
     const secret = cached === undefined || newer ? live : cached;
     if (secret === undefined) return { state: 'absent', confirmed: pass.secret !== undefined };
     const seen = this.#readings.seen(token, secret);
-    return seen.state === 'ours' ? { ...seen, unreadable: pass.unreadable } : seen;
+    return seen.state === 'ours' ? { ...seen, unreadable: pass.unreadableAt === seen.resourceVersion } : seen;
   }
 
   // Act --------------------------------------------------------------------------------------------------------
@@ -265,7 +266,7 @@ export class BotTokens {
     const { username, issuedAt, expiresAt } = inputs;
     const credential = readBack(inputs.secret.data, dataOf(secret), { tokenID, username, issuedAt, expiresAt });
     if (credential === undefined) {
-      pass.unreadable = true;
+      pass.unreadableAt = resourceVersion;
       return;
     }
     const minted = rendered(

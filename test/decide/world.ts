@@ -33,7 +33,7 @@ const digestKey = new SecretValue('the key of the operator');
 /** What live reads and refusals of one pass have shown. */
 interface Pass {
   secret?: { live: StoredSecret | undefined };
-  unreadable: boolean;
+  unreadableAt: string | undefined;
   botUser: boolean;
   refused: Observed['refused'];
 }
@@ -109,7 +109,7 @@ export class Operator {
     const newest = [this.#cache.secret, this.#pass.secret?.live].sort((a, b) => versionOf(b) - versionOf(a))[0];
     if (newest === undefined) return { state: 'absent', confirmed: this.#pass.secret !== undefined };
     const seen = this.#readings.seen(token, newest);
-    return seen.state === 'ours' ? { ...seen, unreadable: this.#pass.unreadable } : seen;
+    return seen.state === 'ours' ? { ...seen, unreadable: this.#pass.unreadableAt === seen.resourceVersion } : seen;
   }
 
   #act(token: BotToken, step: Exclude<Step, { do: 'rest' }>, fault: Fault): void {
@@ -181,7 +181,7 @@ export class Operator {
     }
     const credential = readBack(inputs.secret.data, dataOf(whole(secret)), { ...inputs, tokenID });
     const marks = { revision, tokenID, inputs: { ...inputs, secret: renderingOf(token) } };
-    if (credential === undefined) this.#pass.unreadable = true;
+    if (credential === undefined) this.#pass.unreadableAt = over.resourceVersion;
     else this.#rewrite(token, over, rendered(credential, marks, digestKey), fault);
   }
 
@@ -227,7 +227,7 @@ export class Operator {
 }
 
 function newPass(): Pass {
-  return { unreadable: false, botUser: false, refused: undefined };
+  return { unreadableAt: undefined, botUser: false, refused: undefined };
 }
 
 /** What the metadata watch of our label shows. */

@@ -1,0 +1,104 @@
+import { expect, test } from 'vitest';
+import type { BotToken } from '../../src/api/bot-token.ts';
+import { managedCredential, managedLabel, managedSigningKey } from '../../src/api/names.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import { SecretValue } from '../../src/base/secret-value.ts';
+import { BotTokens } from '../../src/controllers/bot-tokens.ts';
+import { Caches } from '../../src/controllers/caches.ts';
+import { SigningKeys } from '../../src/controllers/signing-keys.ts';
+import { tokenMetrics } from '../../src/controllers/world.ts';
+import { wantedMetadata } from '../../src/decide/secret-metadata.ts';
+import { generateSigningKey } from '../../src/issuers/jwt/keys.ts';
+import type { KubeObject } from '../../src/kube/objects.ts';
+import { applyMergePatch } from '../base/apply-merge-patch.ts';
+import { botUser, inputs, issuer, now, served, tokenID } from '../decide/healthy.ts';
+import { clientOf, configOf, json, localServer, silent } from '../kube/local-server.ts';
+
+const signal = new AbortController().signal;
+
+/** GET and PATCH of single objects, with the precondition that every patch carries. */
+async function apiServer(objects: Map<string, KubeObject>) {
+  let versions = 1000;
+  const { origin, seen } = await localServer((request, response) => {
+    const path = (request.url ?? '').split('?')[0]?.replace(/\/status$/, '') ?? '';
+    const object = objects.get(path);
+    if (object === undefined) return json(404, { kind: 'Status', code: 404, reason: 'NotFound' })(request, response);
+    if (request.method === 'GET') return json(200, object)(request, response);
+    const patch = JSON.parse(request.body);
+    if (patch.metadata.resourceVersion !== object.metadata.resourceVersion)
+      return json(409, { kind: 'Status', code: 409, reason: 'Conflict' })(request, response);
+    const after = applyMergePatch(object, {
+      ...patch,
+      metadata: { ...patch.metadata, resourceVersion: String(++versions) },
+    }) as KubeObject;
+    objects.set(path, after);
+    json(200, after)(request, response);
+  });
+  return { client: clientOf(configOf(origin)), seen };
+}
+
+/** A token in force and its Secret with this data, in a cluster with one issuer. */
+async function world(o: { token: BotToken; data: Record<string, string> }) {
+  const made = await generateSigningKey('ES256');
+  const key = { kid: made.kid, publicJWK: made.publicJWK, state: 'Active' as const, since: '', secretName: 'key-1' };
+  const signing = { ...issuer, status: { keys: [key] } };
+  const common = { creationTimestamp: '2026-11-01T00:00:00Z' };
+  const keySecret = {
+    metadata: {
+      name: 'key-1',
+      namespace: 'botmint-system',
+      uid: 'key-uid',
+      resourceVersion: '9',
+      ...common,
+      labels: { [managedLabel]: managedSigningKey },
+    },
+    data: { 'key.pem': Buffer.from(made.privateKey.reveal()).toString('base64') },
+  };
+  const marks = wantedMetadata(served, { revision: 3, tokenID, inputs });
+  const secret = {
+    metadata: {
+      ...marks,
+      name: 'deploy',
+      namespace: 'team-a',
+      uid: 'secret-uid',
+      resourceVersion: '41',
+      ...common,
+      labels: { ...marks.labels, [managedLabel]: managedCredential },
+    },
+    data: Object.fromEntries(
+      Object.entries(o.data).map(([name, value]) => [name, Buffer.from(value).toString('base64')]),
+    ),
+  };
+  const objects = new Map<string, KubeObject>([
+    ['/apis/botmint.dev/v1alpha1/namespaces/team-a/bottokens/deploy', o.token],
+    ['/api/v1/namespaces/team-a/secrets/deploy', secret],
+    ['/api/v1/namespaces/botmint-system/secrets/key-1', keySecret],
+  ]);
+  const {
+    client: { client, metrics },
+    seen,
+  } = await apiServer(objects);
+  const clock = { ...systemClock, now: () => now };
+  const caches = new Caches({ client, log: silent, clock, signal });
+  caches.tokens.put(o.token);
+  caches.botUsers.put(botUser);
+  caches.issuers.put(signing);
+  for (const { metadata } of [secret, keySecret]) caches.secrets.put({ metadata });
+  const keys = new SigningKeys({ client, namespace: 'botmint-system', secrets: caches.secrets });
+  const all = { caches, client, clock, metrics: tokenMetrics(metrics), report: () => {} };
+  const tokens = new BotTokens(all, { keys, digestKey: new SecretValue('the key of this operator') });
+  return { caches, seen, reconcile: () => tokens.reconcile('team-a/deploy', signal) };
+}
+
+test('a credential that cannot be read back out of its Secret is replaced once', async () => {
+  // The operator's key is another one than the record's, so no digest tells the edit.
+  const secret = { ...served.spec.secret, data: [{ key: 'OTHER', template: '$(token)' }] };
+  const token = { ...served, metadata: { ...served.metadata, generation: 2 }, spec: { ...served.spec, secret } };
+  const { caches, seen, reconcile } = await world({ token, data: { BUF_TOKEN: '' } });
+  await reconcile();
+  expect(caches.tokens.get('team-a/deploy')?.status).toMatchObject({ revision: 4, previous: [{ tokenID }] });
+  const writes = seen
+    .filter(({ method }) => method === 'PATCH')
+    .map(({ url }) => url?.split('?')[0]?.split('/').at(-2));
+  expect(writes).toEqual(['secrets', 'deploy']);
+});
