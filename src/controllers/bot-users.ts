@@ -1,5 +1,4 @@
 import type { BotToken } from '../api/bot-token.ts';
-import { botTokenKind } from '../api/bot-token.ts';
 import { type BotUser, botUserKind } from '../api/bot-user.ts';
 import { revokeFinalizer } from '../api/names.ts';
 import { unreachable } from '../base/errors.ts';
@@ -9,7 +8,7 @@ import { botUserGrant } from '../decide/grant.ts';
 import type { Outcome } from '../kube/controller.ts';
 import { type Key, keyOf } from '../kube/objects.ts';
 import { usernameKeyOf } from './caches.ts';
-import { finalize, patchObject, release, Unsettled, type World } from './world.ts';
+import { countLive, finalize, patchObject, release, restOf, Unsettled, type World } from './world.ts';
 
 /** More steps than a BotUser can need: finalizer, count, status, release, and a conflict at each. */
 const mostSteps = 12;
@@ -28,16 +27,10 @@ export class BotUsers {
       const botUser = this.#world.caches.botUsers.get(key);
       if (botUser === undefined) return { next: 'on-change' };
       const step = decide(this.#observe(botUser, pass), this.#world.clock.now());
-      if (step.do === 'rest') return this.#rest(botUser);
+      if (step.do === 'rest') return restOf(botUser, this.#world.clock);
       await this.#act(botUser, step, pass, signal);
     }
     throw new Unsettled(`BotUser ${key} did not settle in ${mostSteps} steps`);
-  }
-
-  /** One that is going looks again by itself, should a token's change have been missed. */
-  #rest(botUser: BotUser): Outcome {
-    if (botUser.metadata.deletionTimestamp === undefined) return { next: 'on-change' };
-    return { next: 'at', time: new Date(this.#world.clock.now().getTime() + 5000) };
   }
 
   #observe(botUser: BotUser, pass: { confirmedTokens: number | undefined }): Observed {
@@ -48,7 +41,9 @@ export class BotUsers {
       issuer: issuers.get(botUser.spec.issuerRef.name),
       namespaceLabels: namespace && (namespace.metadata.labels ?? {}),
     });
-    const activeTokens = countOf(tokens.byIndex('botUser', keyOf(botUser)), botUser, this.#world.clock.now());
+    const now = this.#world.clock.now();
+    const referring = tokens.byIndex('botUser', keyOf(botUser));
+    const activeTokens = referring.filter(token => countsFor(botUser, token, now)).length;
     return { botUser, grant, activeTokens, confirmedTokens: pass.confirmedTokens };
   }
 
@@ -81,32 +76,19 @@ export class BotUsers {
     }
   }
 
-  async #countLive(botUser: BotUser, signal: AbortSignal): Promise<number> {
+  #countLive(botUser: BotUser, signal: AbortSignal): Promise<number> {
     const { namespace, name } = botUser.metadata;
-    const selection = { namespace, fieldSelector: `spec.botUserRef.name=${name}`, limit: 500 };
-    let count = 0;
-    let next: string | undefined;
-    do {
-      const page = await this.#world.client.list(botTokenKind, {
-        signal,
-        ...selection,
-        ...(next && { continue: next }),
-      });
-      count += countOf(page.items, botUser, this.#world.clock.now());
-      next = page.continue;
-    } while (next !== undefined);
-    return count;
+    const selection = { namespace, fieldSelector: `spec.botUserRef.name=${name}` };
+    const now = this.#world.clock.now();
+    return countLive(this.#world.client, selection, token => countsFor(botUser, token, now), signal);
   }
 }
 
-/** Tokens with a credential that was issued for this very BotUser; an expired one counts no more. */
-function countOf(tokens: readonly BotToken[], botUser: BotUser, now: Date): number {
+/** Whether a token has a credential that was issued for this very BotUser; an expired one counts only for one that is going. */
+function countsFor(botUser: BotUser, token: BotToken, now: Date): boolean {
+  const record = recordOf(token);
+  if (record === undefined || record === 'unknown' || record.inputs.botUser.uid !== botUser.metadata.uid) return false;
+  const { expiresAt } = record.inputs;
   const going = botUser.metadata.deletionTimestamp !== undefined;
-  return tokens.filter(token => {
-    const record = recordOf(token);
-    if (record === undefined || record === 'unknown' || record.inputs.botUser.uid !== botUser.metadata.uid)
-      return false;
-    const { expiresAt } = record.inputs;
-    return going || expiresAt === undefined || Date.parse(expiresAt) > now.getTime();
-  }).length;
+  return going || expiresAt === undefined || Date.parse(expiresAt) > now.getTime();
 }

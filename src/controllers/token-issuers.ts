@@ -1,12 +1,13 @@
 import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
 import { inUseFinalizer } from '../api/names.ts';
 import { unreachable } from '../base/errors.ts';
+import { issuerOf } from '../decide/bot-token-status.ts';
 import { isOlder } from '../decide/grant.ts';
 import { decide, type KeySecretSeen, type NewKey, type Observed, type Step } from '../decide/issuer.ts';
 import type { Outcome } from '../kube/controller.ts';
 import type { Key } from '../kube/objects.ts';
 import type { SigningKeys } from './signing-keys.ts';
-import { finalize, patchObject, release, Unsettled, type World } from './world.ts';
+import { countLive, finalize, patchObject, release, restOf, Unsettled, type World } from './world.ts';
 
 /** More steps than making and publishing two keys takes, with a conflict at each. */
 const mostSteps = 24;
@@ -15,6 +16,7 @@ interface Pass {
   made: NewKey[];
   /** By key id: what live reads of this pass said. */
   read: Map<string, KeySecretSeen>;
+  confirmedCredentials: number | undefined;
 }
 
 /** Makes, publishes and watches over the keys of the issuers. */
@@ -28,12 +30,12 @@ export class TokenIssuers {
   }
 
   async reconcile(key: Key, signal: AbortSignal): Promise<Outcome> {
-    const pass: Pass = { made: [], read: new Map() };
+    const pass: Pass = { made: [], read: new Map(), confirmedCredentials: undefined };
     for (let steps = 0; steps < mostSteps; steps++) {
       const issuer = this.#world.caches.issuers.get(key);
       if (issuer === undefined) return { next: 'on-change' };
       const step = decide(this.#observe(issuer, pass), this.#world.clock.now());
-      if (step.do === 'rest') return { next: 'on-change' };
+      if (step.do === 'rest') return restOf(issuer, this.#world.clock);
       await this.#act(issuer, step, pass, signal);
     }
     throw new Unsettled(`ClusterTokenIssuer ${key} did not settle in ${mostSteps} steps`);
@@ -52,6 +54,7 @@ export class TokenIssuers {
       keySecrets: new Map(keySecrets),
       made: pass.made,
       credentials: tokens.byIndex('issuerUID', issuer.metadata.uid).length,
+      confirmedCredentials: pass.confirmedCredentials,
     };
   }
 
@@ -69,6 +72,9 @@ export class TokenIssuers {
       }
       case 'remove-finalizer':
         await release(client, clusterTokenIssuerKind, caches.issuers, issuer, inUseFinalizer, signal);
+        return;
+      case 'confirm-credentials':
+        pass.confirmedCredentials = await this.#countLive(issuer, signal);
         return;
       case 'read-key':
         pass.read.set(step.key.kid, await this.#keys.inspect(step.key, signal));
@@ -93,5 +99,9 @@ export class TokenIssuers {
       default:
         return unreachable(step);
     }
+  }
+
+  #countLive({ metadata: { uid } }: ClusterTokenIssuer, signal: AbortSignal): Promise<number> {
+    return countLive(this.#world.client, {}, token => issuerOf(token)?.uid === uid, signal);
   }
 }

@@ -3,7 +3,7 @@ import type { BotToken } from '../api/bot-token.ts';
 import type { BotUser } from '../api/bot-user.ts';
 import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
 import { managedLabel, managedSigningKey, ownerAnnotation } from '../api/names.ts';
-import { recordOf } from '../decide/bot-token-status.ts';
+import { issuerOf } from '../decide/bot-token-status.ts';
 import type { Controller } from '../kube/controller.ts';
 import type { Metadata } from '../kube/core-kinds.ts';
 import { type KubeObject, keyOf } from '../kube/objects.ts';
@@ -55,20 +55,15 @@ function tokenChanged(
     for (const other of caches.tokens.byIndex('secret', secretKeyOf(token)))
       if (other !== token) addToken(controllers, other);
   }
-  const issuer = issuerOf(before);
-  if (issuer !== undefined && issuer.uid !== issuerOf(after)?.uid) controllers.issuers.add(issuer.name);
+  // By the record: the BotUser may be gone, or another one.
+  const issuer = before && issuerOf(before);
+  if (issuer !== undefined && issuer.uid !== (after && issuerOf(after))?.uid) controllers.issuers.add(issuer.name);
   if (before?.status?.tokenID === after?.status?.tokenID && before?.status?.conditions === after?.status?.conditions)
     return;
   const botUser = caches.botUsers.get(botUserKeyOf(token));
   if (botUser === undefined) return;
   const going = botUser.metadata.deletionTimestamp !== undefined;
   controllers.botUsers.add(keyOf(botUser), { afterMilliseconds: going ? 0 : countAfterMilliseconds });
-}
-
-/** The issuer on which the token's credential depends: by the record, because the BotUser may be gone or another one. */
-function issuerOf(token: BotToken | undefined): { name: string; uid: string } | undefined {
-  const record = token && recordOf(token);
-  return record === undefined || record === 'unknown' ? undefined : record.inputs.issuer;
 }
 
 /** The issuers that a Secret holds a key of. The annotation says so before the key is published, the status when somebody took it off. */

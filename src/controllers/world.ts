@@ -1,3 +1,4 @@
+import { type BotToken, botTokenKind } from '../api/bot-token.ts';
 import type { Verdict } from '../api/conditions.ts';
 import { apiVersion } from '../api/names.ts';
 import type { Clock } from '../base/clock.ts';
@@ -5,6 +6,7 @@ import { BotmintError, type Retry } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Counter, Metrics } from '../base/metrics.ts';
 import type { Client } from '../kube/client.ts';
+import type { Outcome } from '../kube/controller.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { withFinalizer, withoutFinalizer } from '../kube/finalizer.ts';
@@ -75,6 +77,23 @@ export async function refresh<T extends KubeObject>(
   else if (cached !== undefined) store.remove(keyOf(ref), cached.metadata.uid);
 }
 
+/** How many BotTokens match by a live list, page by page: for what a cache alone must not decide. Fails when one of them cannot be read. */
+export async function countLive(
+  client: Client,
+  selection: { namespace?: string | undefined; fieldSelector?: string },
+  matches: (token: BotToken) => boolean,
+  signal: AbortSignal,
+): Promise<number> {
+  let count = 0;
+  let next: string | undefined;
+  do {
+    const page = await client.list(botTokenKind, { signal, limit: 500, ...selection, ...(next && { continue: next }) });
+    count += page.items.filter(matches).length;
+    next = page.continue;
+  } while (next !== undefined);
+  return count;
+}
+
 /**
  * A merge patch at the resourceVersion that the decision saw; the answer goes into the cache. False when the object has
  * moved: what it is now is in the cache then, and the next look decides anew.
@@ -127,6 +146,12 @@ export async function release<T extends KubeObject>(
   const after = store.get(keyOf(object));
   if ((after?.metadata.finalizers ?? []).length === 0) store.remove(keyOf(object), object.metadata.uid);
   return true;
+}
+
+/** The outcome for what others depend on: one that is going looks again by itself, should the end of the last of them have been missed. */
+export function restOf({ metadata }: KubeObject, clock: Clock): Outcome {
+  if (metadata.deletionTimestamp === undefined) return { next: 'on-change' };
+  return { next: 'at', time: new Date(clock.now().getTime() + 5000) };
 }
 
 /** A reconcile that did not come to rest: others keep changing what it works on. */

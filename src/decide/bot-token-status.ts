@@ -34,6 +34,12 @@ export function recordOf(token: BotToken): Recorded | 'unknown' | undefined {
   return { revision, tokenID, inputs, secretUID: issued.secret.uid, resourceVersion: issued.secret.resourceVersion };
 }
 
+/** The issuer on which the token's credential depends; undefined without a credential, and for a record that cannot be read. */
+export function issuerOf(token: BotToken): Inputs['issuer'] | undefined {
+  const record = recordOf(token);
+  return record === undefined || record === 'unknown' ? undefined : record.inputs.issuer;
+}
+
 /** The status with a credential as its Secret names it: copied from there, never from the spec of the moment. */
 export function issuedStatus(
   token: BotToken,

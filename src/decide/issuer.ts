@@ -30,13 +30,17 @@ export interface Observed {
   keySecrets: ReadonlyMap<string, KeySecretSeen>;
   /** Keys that this pass has put into Secrets, not published yet. */
   made: readonly NewKey[];
-  /** BotTokens with a credential of this issuer (this UID). */
+  /** BotTokens with a credential of this issuer (this UID), by the cache. */
   credentials: number;
+  /** The same by a live read of this pass; undefined while there was none. */
+  confirmedCredentials: number | undefined;
 }
 
 export type Step =
   | { do: 'add-finalizer' }
   | { do: 'remove-finalizer' }
+  /** Count its credentials live: the cache alone never takes the finalizer off. */
+  | { do: 'confirm-credentials' }
   | { do: 'read-key'; key: PublishedKey }
   /** Put a new key into the Secret of this number; where there is one already, it is the key. */
   | { do: 'make-key'; number: number }
@@ -68,8 +72,10 @@ export function decide(seen: Observed, now: Date): Step {
 
 function deletion(seen: Observed, finalized: boolean, now: Date): Step {
   if (!finalized) return { do: 'rest' };
-  if (seen.credentials === 0) return { do: 'remove-finalizer' };
-  const message = `${seen.credentials} credentials depend on it: delete or revoke their BotTokens, or point them elsewhere`;
+  const { credentials, confirmedCredentials: confirmed } = seen;
+  if (credentials === 0 && confirmed === undefined) return { do: 'confirm-credentials' };
+  if (credentials === 0 && confirmed === 0) return { do: 'remove-finalizer' };
+  const message = `${confirmed ?? credentials} credentials depend on it: delete or revoke their BotTokens, or point them elsewhere`;
   return statusWrite(seen, keysOf(seen.issuer), { state: 'reconciling', reason: 'InUse', message }, now);
 }
 

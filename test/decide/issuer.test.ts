@@ -21,7 +21,15 @@ function seen(change: Partial<Observed> & { secrets?: Record<string, KeySecretSe
   const { issuer: of = keyed, secrets = {} } = change;
   const kids = (of.status?.keys ?? []).map(({ kid }) => kid);
   const keySecrets = new Map(kids.map(kid => [kid, secrets[kid] ?? intact]));
-  return { issuer: of, olderWithURL: undefined, made: [], credentials: 3, keySecrets, ...change };
+  return {
+    issuer: of,
+    olderWithURL: undefined,
+    made: [],
+    credentials: 3,
+    confirmedCredentials: undefined,
+    keySecrets,
+    ...change,
+  };
 }
 
 /** The issuer after its next step, which has to be a write of its status. */
@@ -32,7 +40,14 @@ function written(given: Observed): ClusterTokenIssuer {
 }
 
 function published(of: ClusterTokenIssuer, made: NewKey[]): ClusterTokenIssuer {
-  return written({ issuer: of, olderWithURL: undefined, made, credentials: 0, keySecrets: new Map() });
+  return written({
+    issuer: of,
+    olderWithURL: undefined,
+    made,
+    credentials: 0,
+    confirmedCredentials: undefined,
+    keySecrets: new Map(),
+  });
 }
 
 const states = (of: ClusterTokenIssuer) => of.status?.keys?.map(({ kid, state }) => `${kid} ${state}`);
@@ -136,8 +151,12 @@ describe('an issuer that is deleted', () => {
     expect(next.status?.keys).toEqual(keyed.status?.keys);
   });
 
-  test('goes with the last of them', () => {
-    expect(decide(seen({ issuer: going, credentials: 0 }), now)).toEqual({ do: 'remove-finalizer' });
+  test('goes with the last of them, by a live count and not by a cache that may lag', () => {
+    const none = { issuer: going, credentials: 0 };
+    expect(decide(seen(none), now)).toEqual({ do: 'confirm-credentials' });
+    expect(decide(seen({ ...none, confirmedCredentials: 0 }), now)).toEqual({ do: 'remove-finalizer' });
+    const next = written(seen({ ...none, confirmedCredentials: 2 }));
+    expect(next.status?.conditions?.[0]?.message).toMatch(/^2 credentials depend on it/);
   });
 
   test('makes no key any more', () => {
