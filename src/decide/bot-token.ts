@@ -215,7 +215,7 @@ function ownSecret(seen: Found, secret: OwnSecret, record: Recorded | undefined,
   const { token } = seen;
   const { digest } = secret;
   if (digest === undefined) return { do: 'confirm', what: 'secret' };
-  const marks = knownMarks(secret);
+  const marks = knownMarks(token, secret);
   if (marks !== undefined && marks.revision > (token.status?.revision ?? 0)) return takeOver(seen, secret, marks, now);
   if (record === undefined) return issue(seen, record, 'edited', now); // ours, and nothing that it says is still true
   if (isOver(token, record, now)) return service(seen, record, now);
@@ -231,9 +231,12 @@ function ownSecret(seen: Found, secret: OwnSecret, record: Recorded | undefined,
   return service(seen, record, now);
 }
 
-function knownMarks(secret: OwnSecret): (Marks & { inputs: Inputs }) | undefined {
+/** What the Secret says of a credential of this token; an id of another token or revision was put there by somebody else. */
+function knownMarks({ metadata }: BotToken, secret: OwnSecret): (Marks & { inputs: Inputs }) | undefined {
   const marks = marksOf(secret.metadata);
-  return marks === undefined || marks.inputs === 'unknown' ? undefined : { ...marks, inputs: marks.inputs };
+  if (marks === undefined || marks.inputs === 'unknown') return undefined;
+  if (!marks.tokenID.startsWith(`${metadata.uid}.${marks.revision}.`)) return undefined;
+  return { ...marks, inputs: marks.inputs };
 }
 
 /** Copies what the Secret says into the record: the spec of the moment may be another one by now. */
@@ -242,12 +245,9 @@ function takeOver({ token }: Found, secret: OwnSecret, marks: Marks & { inputs: 
   // Without its resourceVersion where the data is not what was written: the next look then finds the edit.
   const resourceVersion = intact ? secret.resourceVersion : undefined;
   const status = issuedStatus(token, { name: secretNameOf(token), uid: secret.uid, resourceVersion }, marks, now);
-  return (
-    statusWrite(token, status, issued(token, marks.inputs), now, 'issued') ?? {
-      do: 'rest',
-      until: nextTime(token, now),
-    }
-  );
+  const because = token.status?.tokenID === marks.tokenID ? 'state' : 'issued';
+  const write = statusWrite(token, status, issued(token, marks.inputs), now, because);
+  return write ?? { do: 'rest', until: nextTime(token, now) };
 }
 
 /** The Secret is as recorded, or past caring for: changes, renewal, entries, metadata, and else rest. */

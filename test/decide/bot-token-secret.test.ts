@@ -40,6 +40,11 @@ describe('a Secret of ours', () => {
       secretOf(served, { tokenID: `${uid}.3.another` }),
       { do: 'issue', cause: 'lost' },
     ],
+    [
+      'gets its marks back when they claim a token of another revision',
+      secretOf(served, { revision: 9, tokenID: `${uid}.2.any` }),
+      { do: 'label' },
+    ],
     ['gets its label back', touched(() => ({ labels: { team: 'a' } })), { do: 'label' }],
     ['gets its marks back', touched(() => ({ annotations: {} })), { do: 'label' }],
     ['gets its inputs back', withoutAnnotation(inputsAnnotation), { do: 'label' }],
