@@ -4,6 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { botTokenKind } from './api/bot-token.ts';
 import { botUserKind } from './api/bot-user.ts';
 import { systemClock as clock } from './base/clock.ts';
+import { BotmintError, isAbort } from './base/errors.ts';
 import { FlagInvalid, type Flags, helpText, parseFlags } from './base/flags.ts';
 import { createLog, type Log } from './base/log.ts';
 import { Metrics } from './base/metrics.ts';
@@ -16,6 +17,7 @@ import { Client } from './kube/client.ts';
 import { loadConfig } from './kube/config.ts';
 import { secretMetadata } from './kube/core-kinds.ts';
 import { EventRecorder } from './kube/events.ts';
+import { KubeconfigInvalid } from './kube/kubeconfig.ts';
 import { Shards } from './kube/shards.ts';
 import { addHealth, Loops } from './server/health.ts';
 import { jwtEndpoints } from './server/jwt-endpoints.ts';
@@ -37,7 +39,13 @@ async function main(): Promise<void> {
       stop.abort(new Error(`stopped by ${signal}`));
     });
   }
-  await run(flags, log, stop.signal);
+  try {
+    await run(flags, log, stop.signal);
+  } catch (error) {
+    if (!isAbort(error, stop.signal)) throw error;
+    log.info('stopped before it had started'); // it still waited for the API server, and holds nothing
+    process.exit(0);
+  }
   log.info('stopped');
 }
 
@@ -150,6 +158,8 @@ function addEventLoopGauge(metrics: Metrics): void {
 main().catch((error: unknown) => {
   const message = error instanceof Error ? error.message : 'failed';
   console.error(`botmint: ${message}`);
-  if (!(error instanceof FlagInvalid) && error instanceof Error) console.error(error.stack);
+  // What a person can put right is a sentence; the stack is for what nobody thought of.
+  const expected = [FlagInvalid, KubeconfigInvalid, BotmintError].some(type => error instanceof type);
+  if (!expected && error instanceof Error) console.error(error.stack);
   process.exit(1);
 });
