@@ -62,7 +62,10 @@ export class SigningKeys {
     return 'invalid' in reading ? { state: 'invalid', message: reading.invalid } : { state: 'intact' };
   }
 
-  /** Makes the key of this number, or reads the one that is there already. Nothing may be signed with it before it is published. */
+  /**
+   * Makes the key of this number, or reads the one that is there already. Nothing may be signed with it before it is
+   * published. Throws SigningKeyInvalid, naming the Secret, when something else is there.
+   */
   async make(issuer: ClusterTokenIssuer, number: number, signal: AbortSignal): Promise<NewKey> {
     const { algorithm } = issuer.spec.jwt;
     const secretName = `botmint-${algorithm.toLowerCase()}-${issuer.metadata.uid}-${number}`;
@@ -77,8 +80,13 @@ export class SigningKeys {
     const secret = await this.#client.get(secrets, { namespace: this.#namespace, name: secretName }, { signal });
     const pem = secret === undefined ? undefined : secretText(secret, pemKey);
     if (pem === undefined) throw new SigningKeyInvalid(`Secret ${secretName} lacks ${pemKey}`);
-    const { kid, publicJWK } = await importSigningKey(pem, algorithm);
-    return { kid, publicJWK, secretName };
+    try {
+      const { kid, publicJWK } = await importSigningKey(pem, algorithm);
+      return { kid, publicJWK, secretName };
+    } catch (error) {
+      if (!(error instanceof SigningKeyInvalid)) throw error;
+      throw new SigningKeyInvalid(`Secret ${secretName} does not hold a key: ${error.message}`);
+    }
   }
 
   #current({ kid, ...key }: PublishedKey): Reading | undefined {

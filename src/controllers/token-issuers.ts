@@ -4,6 +4,7 @@ import { unreachable } from '../base/errors.ts';
 import { issuerOf } from '../decide/bot-token-status.ts';
 import { isOlder } from '../decide/grant.ts';
 import { decide, type KeySecretSeen, type NewKey, type Observed, type Step } from '../decide/issuer.ts';
+import { SigningKeyInvalid } from '../issuers/jwt/keys.ts';
 import type { Outcome } from '../kube/controller.ts';
 import type { Key } from '../kube/objects.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -12,11 +13,15 @@ import { countLive, finalize, patchObject, release, restOf, Unsettled, type Worl
 /** More steps than making and publishing two keys takes, with a conflict at each. */
 const mostSteps = 24;
 
+/** How often a Secret that is in the way of a key is looked at again: nothing says that the watch covers it. */
+const foreignKeyPollMilliseconds = 15_000;
+
 interface Pass {
   made: NewKey[];
   /** By key id: what live reads of this pass said. */
   read: Map<string, KeySecretSeen>;
   confirmedCredentials: number | undefined;
+  inTheWay: string | undefined;
 }
 
 /** Makes, publishes and watches over the keys of the issuers. */
@@ -30,12 +35,12 @@ export class TokenIssuers {
   }
 
   async reconcile(key: Key, signal: AbortSignal): Promise<Outcome> {
-    const pass: Pass = { made: [], read: new Map(), confirmedCredentials: undefined };
+    const pass: Pass = { made: [], read: new Map(), confirmedCredentials: undefined, inTheWay: undefined };
     for (let steps = 0; steps < mostSteps; steps++) {
       const issuer = this.#world.caches.issuers.get(key);
       if (issuer === undefined) return { next: 'on-change' };
       const step = decide(this.#observe(issuer, pass), this.#world.clock.now());
-      if (step.do === 'rest') return restOf(issuer, this.#world.clock);
+      if (step.do === 'rest') return this.#rest(issuer, pass);
       await this.#act(issuer, step, pass, signal);
     }
     throw new Unsettled(`ClusterTokenIssuer ${key} did not settle in ${mostSteps} steps`);
@@ -53,6 +58,7 @@ export class TokenIssuers {
       olderWithURL: same.find(other => other !== issuer && isOlder(other, issuer))?.metadata.name,
       keySecrets: new Map(keySecrets),
       made: pass.made,
+      inTheWay: pass.inTheWay,
       credentials: tokens.byIndex('issuerUID', issuer.metadata.uid).length,
       confirmedCredentials: pass.confirmedCredentials,
     };
@@ -80,8 +86,7 @@ export class TokenIssuers {
         pass.read.set(step.key.kid, await this.#keys.inspect(step.key, signal));
         return;
       case 'make-key':
-        pass.made.push(await this.#keys.make(issuer, step.number, signal));
-        return;
+        return this.#makeKey(issuer, step.number, pass, signal);
       case 'write-status': {
         const body = { status: step.patch };
         const written = await patchObject(
@@ -99,6 +104,21 @@ export class TokenIssuers {
       default:
         return unreachable(step);
     }
+  }
+
+  async #makeKey(issuer: ClusterTokenIssuer, number: number, pass: Pass, signal: AbortSignal): Promise<void> {
+    try {
+      pass.made.push(await this.#keys.make(issuer, number, signal));
+    } catch (error) {
+      if (!(error instanceof SigningKeyInvalid)) throw error;
+      pass.inTheWay = error.message;
+    }
+  }
+
+  #rest(issuer: ClusterTokenIssuer, { inTheWay }: Pass): Outcome {
+    const { clock } = this.#world;
+    if (inTheWay === undefined) return restOf(issuer, clock);
+    return { next: 'at', time: new Date(clock.now().getTime() + foreignKeyPollMilliseconds) };
   }
 
   #countLive({ metadata: { uid } }: ClusterTokenIssuer, signal: AbortSignal): Promise<number> {

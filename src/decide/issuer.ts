@@ -30,6 +30,8 @@ export interface Observed {
   keySecrets: ReadonlyMap<string, KeySecretSeen>;
   /** Keys that this pass has put into Secrets, not published yet. */
   made: readonly NewKey[];
+  /** Why this pass could not make one more: what stands in the Secret of that name, which is never overwritten. */
+  inTheWay: string | undefined;
   /** BotTokens with a credential of this issuer (this UID), by the cache. */
   credentials: number;
   /** The same by a live read of this pass; undefined while there was none. */
@@ -98,20 +100,28 @@ function brokenVerdict(key: PublishedKey, seen: Observed): Verdict {
 
 /** Keys that are whole, a signing one and a next one: makes what is missing, and publishes it. */
 function keyStep(seen: Observed, now: Date): Step {
-  const { issuer, keySecrets, made } = seen;
+  const { issuer, keySecrets, made, inTheWay } = seen;
   const kept = keysOf(issuer).map(key => {
     const lost = keySecrets.get(key.kid)?.state === 'missing' || key.publicJWK.alg !== issuer.spec.jwt.algorithm;
     return lost && key.state !== 'Retired' ? { ...key, state: 'Retired' as const, since: timestamp(now) } : key;
   });
   const usable = [...kept.filter(({ state }) => state === 'Active'), ...kept.filter(({ state }) => state === 'Next')];
   const unpublished = made.filter(({ kid }) => !kept.some(key => key.kid === kid));
-  if (usable.length + unpublished.length < 2) return { do: 'make-key', number: kept.length + unpublished.length + 1 };
+  if (usable.length + unpublished.length < 2 && inTheWay === undefined)
+    return { do: 'make-key', number: kept.length + unpublished.length + 1 };
   const added = unpublished.map(key => ({ ...key, state: 'Next' as const, since: timestamp(now) }));
   const signing = [...usable, ...added][0]?.kid;
   const keys = [...kept, ...added].map(key =>
     key.kid === signing && key.state !== 'Active' ? { ...key, state: 'Active' as const, since: timestamp(now) } : key,
   );
-  return statusWrite(seen, keys, { state: 'ready', reason: 'KeysPublished', message: `${signing} signs` }, now);
+  return statusWrite(seen, keys, keysVerdict(signing, inTheWay), now);
+}
+
+/** An issuer that has a key signs, also when its successor cannot be made. */
+function keysVerdict(signing: string | undefined, inTheWay: string | undefined): Verdict {
+  if (inTheWay === undefined) return { state: 'ready', reason: 'KeysPublished', message: `${signing} signs` };
+  const message = `${inTheWay}: delete it, and a key is made in its place`;
+  return { state: signing === undefined ? 'stalled' : 'ready', reason: 'SigningKeyInvalid', message };
 }
 
 function keysOf(issuer: ClusterTokenIssuer): readonly PublishedKey[] {

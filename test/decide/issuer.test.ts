@@ -27,6 +27,7 @@ function seen(change: Partial<Observed> & { secrets?: Record<string, KeySecretSe
     made: [],
     credentials: 3,
     confirmedCredentials: undefined,
+    inTheWay: undefined,
     keySecrets,
     ...change,
   };
@@ -40,14 +41,7 @@ function written(given: Observed): ClusterTokenIssuer {
 }
 
 function published(of: ClusterTokenIssuer, made: NewKey[]): ClusterTokenIssuer {
-  return written({
-    issuer: of,
-    olderWithURL: undefined,
-    made,
-    credentials: 0,
-    confirmedCredentials: undefined,
-    keySecrets: new Map(),
-  });
+  return written(seen({ issuer: of, made }));
 }
 
 const states = (of: ClusterTokenIssuer) => of.status?.keys?.map(({ kid, state }) => `${kid} ${state}`);
@@ -139,6 +133,22 @@ test('the younger of two issuers with one issuerURL makes no key, and names the 
   expect(told(next)).toEqual(['Stalled=True, IssuerURLTaken']);
   expect(next.status).not.toHaveProperty('keys');
   expect(next.status?.conditions?.[0]?.message).toContain('ClusterTokenIssuer first');
+});
+
+describe('a Secret that holds something else where the next key should be made', () => {
+  const inTheWay = 'Secret key-2 lacks key.pem';
+
+  test('is named, and the issuer signs with what it has', () => {
+    const next = written(seen({ issuer: fresh, made: [key(1)], inTheWay }));
+    expect(states(next)).toEqual(['kid-1 Active']);
+    expect(told(next)).toEqual(['Ready=True, SigningKeyInvalid']);
+    expect(next.status?.conditions?.[0]?.message).toMatch(/^Secret key-2 lacks key.pem: delete it/);
+    expect(decide(seen({ issuer: next, inTheWay }), now)).toEqual({ do: 'rest' });
+  });
+
+  test('stalls an issuer that has no other key', () => {
+    expect(told(written(seen({ issuer: fresh, inTheWay })))).toEqual(['Stalled=True, SigningKeyInvalid']);
+  });
 });
 
 describe('an issuer that is deleted', () => {
