@@ -218,53 +218,6 @@ describe('metrics', () => {
   });
 });
 
-describe('signing keys', () => {
-  test('an edited one stalls the issuer and signs nothing; a deleted one is followed by the next', async () => {
-    const namespace = await site.namespace();
-    const name = `keys-${namespace}`;
-    const jwt = { issuerURL: `https://${name}.example.com`, audiences: ['https://a.example.com'] };
-    const issuer = {
-      apiVersion: 'botmint.dev/v1alpha1',
-      kind: 'ClusterTokenIssuer',
-      metadata: { name },
-      spec: { jwt, allowedNamespaces: { from: 'All' } },
-    };
-    await site.apply(JSON.stringify(issuer), namespace);
-    const path = `/apis/botmint.dev/v1alpha1/clustertokenissuers/${name}`;
-    const keys = async () => Keys.parse((await site.api.get(path))?.status);
-    const [first, second] =
-      (await eventually('two keys', async () => ((await keys()).keys?.length === 2 ? keys() : undefined))).keys ?? [];
-    expect([first?.state, second?.state]).toEqual(['Active', 'Next']);
-    const secret = `/api/v1/namespaces/botmint-system/secrets/${first?.secretName}`;
-    await site.api.patch(secret, { data: { 'key.pem': Buffer.from('edited').toString('base64') } });
-    await eventually('the issuer is stalled', async () => JSON.stringify(await keys()).includes('SigningKeyInvalid'));
-    await site.apply(
-      botUser('bot', { issuerRef: { kind: 'ClusterTokenIssuer', name } }) + botToken('token'),
-      namespace,
-    );
-    await site.ready('bottokens', namespace, 'token', 'IssuerNotReady');
-    expect(await site.secret(namespace, 'token')).toBeUndefined();
-    await site.api.delete(secret);
-    await site.ready('bottokens', namespace, 'token', 'Issued');
-    const after = (await keys()).keys ?? [];
-    expect(after.map(({ kid, state }) => [kid, state]).slice(0, 2)).toEqual([
-      [first?.kid, 'Retired'],
-      [second?.kid, 'Active'],
-    ]);
-    expect(after[2]?.state).toBe('Next');
-    const served = z.object({
-      keys: z.array(z.object({ kid: z.string(), kty: z.literal('EC'), d: z.never().optional() })),
-    });
-    const jwks = served.parse(JSON.parse((await site.fetch(`/issuers/${name}/jwks`)).text));
-    expect(jwks.keys.map(({ kid }) => kid).sort()).toEqual(after.map(({ kid }) => kid).sort());
-  });
-
-  const Keys = z.object({
-    keys: z.array(z.object({ kid: z.string(), state: z.string(), secretName: z.string() })).optional(),
-    conditions: z.array(z.object({ reason: z.string() })).optional(),
-  });
-});
-
 describe('two operators at once on the same shards', () => {
   test('never leave two live tokens, and the live one is in the Secret', async () => {
     await using proxy = await FaultProxy.start({
