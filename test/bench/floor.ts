@@ -33,10 +33,10 @@ const Issued = z.object({ tokenID: z.string() });
 /** The least that somebody can do who writes what the operator writes: three requests, and no look at the answers. */
 export class BareClient {
   readonly #pool: Pool;
-  readonly #headers: Record<string, string>;
+  readonly #headers: Record<string, string | string[]>;
   readonly #template: Template;
 
-  private constructor(pool: Pool, headers: Record<string, string>, template: Template) {
+  private constructor(pool: Pool, headers: Record<string, string | string[]>, template: Template) {
     this.#pool = pool;
     this.#headers = headers;
     this.#template = template;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../cluster/wait.ts';
 import { total, workSince, writes } from './calls.ts';
 import type { Ground } from './ground.ts';
-import { applyToken, applyTokens, makeNamespaces, secretsPath } from './objects.ts';
+import { activeTokens, applyToken, applyTokens, makeNamespaces, secretsPath } from './objects.ts';
 import type { Options } from './options.ts';
 import type { Row } from './report.ts';
 import { Wave } from './wave.ts';
@@ -52,7 +52,9 @@ async function grow({ ground, say }: Setting, namespaces: readonly string[], fro
   await using wave = await Wave.open(ground.plane.kubeconfigPath, name);
   await applyTokens(ground.api, name, namespaces, to - from);
   await wave.recorded(to - from);
-  await operator.quiet();
+  // The events that are not written yet may stay so; the counts in the BotUsers must not be left to the next start.
+  const counted = async () => (await activeTokens(ground.api)) === to;
+  await eventually('the BotUsers have counted their tokens', counted, { seconds: 60, everyMilliseconds: 500 });
   await operator.stop();
 }
 

@@ -88,23 +88,22 @@ async function operatorWave(of: Setting, namespaceCount: number): Promise<Operat
   await wave(of, 'wave-warm', namespaces, sizes.warmUp, () => Promise.resolve());
   await operator.quiet();
   const file = profile && join(profile, `issue-${namespaceCount}.cpuprofile`);
-  const cost = await operator.profiled(file, async () => {
-    const calls = await operator.calls();
+  const calls = await operator.calls();
+  let used = [0, 0];
+  const seconds = await operator.profiled(file, () => {
     // It must not begin before all are applied: applying is no part of the comparison.
     operator.pause();
-    let used = [operator.cpuSeconds, 0];
-    const seconds = await wave(of, 'wave', namespaces, sizes.wave, async () => {
+    return wave(of, 'wave', namespaces, sizes.wave, async () => {
       used = [operator.cpuSeconds, ground.serverCPUSeconds];
       operator.resume();
     });
-    const server = ground.serverCPUSeconds - (used[1] ?? 0);
-    const cpu = (await operator.quiet()) - (used[0] ?? 0);
-    const cost = costOf(sizes.wave, seconds, [cpu, server]);
-    return { ...cost, calls: workSince(calls, await operator.calls()) };
   });
+  const server = ground.serverCPUSeconds - (used[1] ?? 0);
+  const cpu = (await operator.quiet()) - (used[0] ?? 0);
+  const work = workSince(calls, await operator.calls());
   await operator.stop();
   await clear(ground.api, namespaces);
-  return cost;
+  return { ...costOf(sizes.wave, seconds, [cpu, server]), calls: work };
 }
 
 function costOf(count: number, seconds: number, [cpu = 0, serverCPU = 0]: readonly number[]): Cost {

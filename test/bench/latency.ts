@@ -42,7 +42,7 @@ async function singles(
 ): Promise<number[]> {
   const sent = new Map<string, number>();
   const times = new Map<string, number>();
-  const path = `${secretsPath(namespace)}?watch=true`;
+  const path = `${secretsPath(namespace)}?labelSelector=botmint.dev/managed`;
   await using _ = await Follow.open(ground.plane.kubeconfigPath, path, ({ object: { metadata, data } }) => {
     const at = sent.get(metadata.name);
     if (at !== undefined && data?.BUF_TOKEN !== undefined) times.set(metadata.name, performance.now() - at);

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { Api } from '../cluster/api.ts';
 import { eventually } from '../cluster/wait.ts';
 import { inFlight } from './in-flight.ts';
@@ -25,14 +26,9 @@ export function secretsPath(namespace: string): string {
   return `/api/v1/namespaces/${namespace}/secrets`;
 }
 
-/** The query that selects the tokens of one wave. */
-export function ofWave(wave: string): string {
-  return `labelSelector=${waveLabel}%3D${wave}`;
-}
-
-/** The path of a watch of the tokens of one wave, in all namespaces. */
-export function waveWatchPath(wave: string): string {
-  return `${group}/bottokens?watch=true&${ofWave(wave)}`;
+/** Path and query of the tokens of one wave, in all namespaces. */
+export function wavePath(wave: string): string {
+  return `${group}/bottokens?labelSelector=${waveLabel}%3D${wave}`;
 }
 
 /** Namespaces `<prefix>-<n>`, each with a BotUser `bot`. */
@@ -70,14 +66,24 @@ export function applyTokens(api: Api, wave: string, namespaces: readonly string[
   });
 }
 
+/** How many tokens all BotUsers together say that they have. */
+export async function activeTokens(api: Api): Promise<number> {
+  const counts = (await api.list(`${group}/botusers`)).map(
+    ({ status }) => Counted.safeParse(status).data?.activeTokens,
+  );
+  return counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+}
+
+const Counted = z.object({ activeTokens: z.number() });
+
 /** Takes away these namespaces as if nothing had ever been issued in them, and waits for that; no operator may run. */
 export async function clear(api: Api, namespaces: readonly string[]): Promise<void> {
   for (const namespace of namespaces) {
     for (const path of [tokensPath(namespace), `${group}/namespaces/${namespace}/botusers`]) {
-      const held = (await api.list(path)).filter(({ metadata }) => metadata.finalizers?.includes(finalizer));
-      const freed = { metadata: { finalizers: null } };
-      await inFlight(held, requestsInFlight, ({ metadata }) => api.patch(`${path}/${metadata.name}`, freed));
-      await api.call(path, { method: 'DELETE' });
+      await inFlight(await api.list(path), requestsInFlight, async ({ metadata: { name, finalizers } }) => {
+        if (finalizers?.includes(finalizer)) await api.patch(`${path}/${name}`, { metadata: { finalizers: null } });
+        await api.delete(`${path}/${name}`);
+      });
     }
     await api.call(secretsPath(namespace), { method: 'DELETE' });
     await api.call(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`, { method: 'DELETE' });

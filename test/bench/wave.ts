@@ -1,6 +1,6 @@
 import { eventually } from '../cluster/wait.ts';
 import { Follow } from './follow.ts';
-import { waveWatchPath } from './objects.ts';
+import { wavePath } from './objects.ts';
 
 /** What somebody who watches the tokens of one wave sees of their issue. */
 export class Wave {
@@ -13,7 +13,7 @@ export class Wave {
   /** To be opened before the tokens are applied. */
   static async open(kubeconfig: string, name: string): Promise<Wave> {
     const wave = new Wave();
-    wave.#follow = await Follow.open(kubeconfig, waveWatchPath(name), ({ type, object }) => {
+    wave.#follow = await Follow.open(kubeconfig, wavePath(name), ({ type, object }) => {
       if (type === 'ADDED') wave.#applied.add(object.metadata.uid);
       if (type !== 'MODIFIED') return;
       if (wave.#firstWriteAt === 0) wave.#firstWriteAt = performance.now();
