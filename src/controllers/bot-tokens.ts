@@ -208,7 +208,7 @@ export class BotTokens {
     if (seen?.state !== 'ours' || seen.digest !== undefined) return;
     const secret = await client.get(secrets, ref, { signal });
     if (secret === undefined || this.#readings.seen(token, secret).state !== 'ours')
-      return this.#sawSecret(token, pass, undefined);
+      return this.#sawSecret(token, pass, secret && { metadata: secret.metadata });
     const { digest, keys } = digestOfSecret(secret, this.#digestKey);
     this.#readings.remember(secret, digest, keys);
     this.#sawSecret(token, pass, { metadata: secret.metadata });

@@ -11,16 +11,17 @@ import { wantedMetadata } from '../../src/decide/secret-metadata.ts';
 import { generateSigningKey } from '../../src/issuers/jwt/keys.ts';
 import type { KubeObject } from '../../src/kube/objects.ts';
 import { applyMergePatch } from '../base/apply-merge-patch.ts';
-import { botUser, inputs, issuer, now, served, tokenID } from '../decide/healthy.ts';
+import { botUser, fresh, inputs, issuer, now, served, tokenID } from '../decide/healthy.ts';
 import { clientOf, configOf, json, localServer, silent } from '../kube/local-server.ts';
 
 const signal = new AbortController().signal;
 
 /** GET and PATCH of single objects, with the precondition that every patch carries. */
-async function apiServer(objects: Map<string, KubeObject>) {
+async function apiServer(objects: Map<string, KubeObject>, beforeFullRead: () => void) {
   let versions = 1000;
   const { origin, seen } = await localServer((request, response) => {
     const path = (request.url ?? '').split('?')[0]?.replace(/\/status$/, '') ?? '';
+    if (request.method === 'GET' && !request.headers.accept?.includes('PartialObjectMetadata')) beforeFullRead();
     const object = objects.get(path);
     if (object === undefined) return json(404, { kind: 'Status', code: 404, reason: 'NotFound' })(request, response);
     if (request.method === 'GET') return json(200, object)(request, response);
@@ -38,7 +39,11 @@ async function apiServer(objects: Map<string, KubeObject>) {
 }
 
 /** A token in force and its Secret with this data, in a cluster with one issuer. */
-async function world(o: { token: BotToken; data: Record<string, string> }) {
+async function world(o: {
+  token: BotToken;
+  data: Record<string, string>;
+  beforeFullRead?: (objects: Map<string, KubeObject>) => void;
+}) {
   const made = await generateSigningKey('ES256');
   const key = { kid: made.kid, publicJWK: made.publicJWK, state: 'Active' as const, since: '', secretName: 'key-1' };
   const signing = { ...issuer, status: { keys: [key] } };
@@ -77,7 +82,7 @@ async function world(o: { token: BotToken; data: Record<string, string> }) {
   const {
     client: { client, metrics },
     seen,
-  } = await apiServer(objects);
+  } = await apiServer(objects, () => o.beforeFullRead?.(objects));
   const clock = { ...systemClock, now: () => now };
   const caches = new Caches({ client, log: silent, clock, signal });
   caches.tokens.put(o.token);
@@ -101,4 +106,21 @@ test('a credential that cannot be read back out of its Secret is replaced once',
     .filter(({ method }) => method === 'PATCH')
     .map(({ url }) => url?.split('?')[0]?.split('/').at(-2));
   expect(writes).toEqual(['secrets', 'deploy']);
+});
+
+test('a Secret that stops being ours while it is looked at is left alone', async () => {
+  const token = { ...fresh, metadata: served.metadata };
+  const path = '/api/v1/namespaces/team-a/secrets/deploy';
+  const { caches, seen, reconcile } = await world({
+    token,
+    data: { BUF_TOKEN: 'x' },
+    beforeFullRead: objects => {
+      const { annotations: _, ownerReferences: __, ...metadata } = objects.get(path)?.metadata ?? served.metadata;
+      objects.set(path, { metadata: { ...metadata, resourceVersion: '42' } });
+    },
+  });
+  await reconcile();
+  const ready = caches.tokens.get('team-a/deploy')?.status?.conditions?.find(({ type }) => type === 'Ready');
+  expect(ready?.reason).toBe('SecretNotOwned');
+  expect(seen.filter(({ method }) => method === 'POST')).toEqual([]);
 });
