@@ -34,6 +34,11 @@ export class SigningKeys {
     this.#client = o.client;
     this.#namespace = o.namespace;
     this.#secrets = o.secrets;
+    // A private key stays in memory for as long as its Secret is there.
+    o.secrets.onChange(({ before, after }) => {
+      if (after !== undefined) return;
+      for (const [kid, { uid }] of this.#readings) if (uid === before?.metadata.uid) this.#readings.delete(kid);
+    });
   }
 
   /** The issuer's active key. Throws SigningKeyInvalid when its Secret is missing or holds anything else than what is published. */

@@ -15,8 +15,8 @@ export interface Controllers {
   issuers: Pick<Controller, 'add'>;
 }
 
-/** `status.activeTokens` follows its tokens after so long, so that a wave of them is a handful of writes. */
-const countAfterMilliseconds = 500;
+/** `status.activeTokens` follows its tokens after so long: a courtesy, for which a wave of tokens over many bots must not pay. */
+const countAfterMilliseconds = 5000;
 
 /** What a change of one object gives to look at again. Only that: what is to be done is decided from the state. */
 export function connect(caches: Caches, controllers: Controllers): void {

@@ -18,7 +18,7 @@ import {
   type StatusWrite,
   statusWrite,
 } from './bot-token-status.ts';
-import { changeOf } from './change.ts';
+import { changeOf, ownChangeOf } from './change.ts';
 import { differ } from './digest.ts';
 import type { Grant, Wish } from './grant.ts';
 import {
@@ -260,7 +260,9 @@ function service(seen: Found, record: Recorded, now: Date): Step {
   }
   if (grant.allowed && record.inputs.issuer.uid !== grant.value.issuer.uid && !confirmed.issuer)
     return { do: 'confirm', what: 'issuer' };
-  const change = grant.allowed ? changeOf(record.inputs, grant.value) : 'none';
+  // What has ended for good gets a new life from its own spec only, not from an edit of its bot or issuer.
+  const compare = isOver(token, record, now) ? ownChangeOf : changeOf;
+  const change = grant.allowed ? compare(record.inputs, grant.value) : 'none';
   if (change !== 'none') return issue(seen, record, change, now);
   const renewAt = renewTimeOf(token, record.inputs);
   if (renewAt !== undefined && renewAt <= now) return issue(seen, record, 'renewal', now);

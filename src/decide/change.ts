@@ -13,20 +13,30 @@ export type Change = 'none' | 'widened' | 'narrowed';
  * that an older record lacks never triggers an issue. Label, Secret entries and rotation settings are not looked at.
  */
 export function changeOf(recorded: Inputs, wish: Wish): Change {
-  const fields: Change[] = [
+  return together(
     // Another issuer or BotUser under the old name: what the old one stood for is gone.
     recorded.issuer.uid === wish.issuer.uid ? 'none' : 'narrowed',
     recorded.botUser.uid === wish.botUser.uid ? 'none' : 'narrowed',
     recorded.username === wish.username ? 'none' : 'narrowed',
-    lifeChange(recorded.expiresIn, wish.expiresIn),
-    recorded.audiencesDefaulted === true && wish.audiencesDefaulted
-      ? 'none'
-      : setChange(recorded.audiences, wish.audiences),
-    setChange(recorded.scopes, wish.scopes),
     setChange(recorded.identities.map(identityText), wish.identities.map(identityText)),
-  ];
-  if (fields.includes('narrowed')) return 'narrowed';
-  return fields.includes('widened') ? 'widened' : 'none';
+    ownChangeOf(recorded, wish),
+  );
+}
+
+/** The same for the fields of the token's own spec. */
+export function ownChangeOf(recorded: Inputs, wish: Wish): Change {
+  const defaulted = recorded.audiencesDefaulted === true && wish.audiencesDefaulted;
+  return together(
+    lifeChange(recorded.expiresIn, wish.expiresIn),
+    defaulted ? 'none' : setChange(recorded.audiences, wish.audiences),
+    setChange(recorded.scopes, wish.scopes),
+  );
+}
+
+/** Where one field narrows, the whole does. */
+function together(...changes: readonly Change[]): Change {
+  if (changes.includes('narrowed')) return 'narrowed';
+  return changes.includes('widened') ? 'widened' : 'none';
 }
 
 function lifeChange(recorded: string, wish: string): Change {

@@ -48,16 +48,18 @@ export function wantedMetadata(token: BotToken, marks: { revision: number; token
   const { labels, annotations } = marks.inputs.secret;
   return {
     labels: { ...labels, [managedLabel]: managedCredential },
-    annotations: {
-      ...annotations,
-      [ownerAnnotation]: `BotToken/${name}`,
-      [ownerUIDAnnotation]: uid,
-      [revisionAnnotation]: String(marks.revision),
-      [tokenIDAnnotation]: marks.tokenID,
-      [inputsAnnotation]: JSON.stringify(marks.inputs),
-    },
+    annotations: { ...annotations, ...ownMarks(token, marks), [inputsAnnotation]: JSON.stringify(marks.inputs) },
     // With these two, `kubectl delete --cascade=foreground` and the garbage collector know what belongs to the token.
     ownerReferences: [{ apiVersion, kind: 'BotToken', name, uid, controller: true, blockOwnerDeletion: true }],
+  };
+}
+
+function ownMarks({ metadata }: BotToken, { revision, tokenID }: { revision: number; tokenID: string }) {
+  return {
+    [ownerAnnotation]: `BotToken/${metadata.name}`,
+    [ownerUIDAnnotation]: metadata.uid,
+    [revisionAnnotation]: String(revision),
+    [tokenIDAnnotation]: tokenID,
   };
 }
 
@@ -67,16 +69,15 @@ export function isLabelled(
   token: BotToken,
   record: { revision: number; tokenID: string; inputs: Inputs },
 ): boolean {
-  const wanted = wantedMetadata(token, { ...record, inputs: { ...record.inputs, secret: renderingOf(token) } });
-  const { [inputsAnnotation]: _, ...annotations } = wanted.annotations;
-  const marks = marksOf(seen);
+  const rendering = renderingOf(token);
   return (
-    holds(seen.labels, wanted.labels) &&
-    holds(seen.annotations, annotations) &&
+    seen.labels?.[managedLabel] === managedCredential &&
+    holds(seen.labels, rendering.labels) &&
+    holds(seen.annotations, ownMarks(token, record)) &&
+    holds(seen.annotations, rendering.annotations) &&
     seen.ownerReferences?.some(({ uid }) => uid === token.metadata.uid) === true &&
-    marks !== undefined &&
-    isDeepStrictEqual(marks.inputs, record.inputs) &&
-    isDeepStrictEqual(record.inputs.secret, renderingOf(token))
+    isDeepStrictEqual(record.inputs.secret, rendering) &&
+    isDeepStrictEqual(marksOf(seen)?.inputs, record.inputs)
   );
 }
 

@@ -11,20 +11,36 @@ export function slim<T extends KubeObject>(object: T, interned: Interned): T {
   const slimmed: T = { ...object, metadata: slimMetadata(metadata, interned) };
   if (apiVersion !== undefined) slimmed.apiVersion = interned.text(apiVersion);
   if (kind !== undefined) slimmed.kind = interned.text(kind);
-  return frozen(slimmed);
+  return frozen(slimmed, interned);
 }
 
-/** Gives equal short texts that stand in thousands of objects one place in memory. */
+/** Far more than the texts that thousands of objects have in common; texts that differ just take each other's place. */
+const places = 4096;
+/** Longer texts hardly ever stand twice in a cluster. */
+const longest = 160;
+
+/**
+ * Gives equal texts one place in memory: what thousands of objects repeat, and what one object repeats within itself.
+ * Each text has one place by its hash, and the latest to come has it: bounded, whatever comes.
+ */
 export class Interned {
-  readonly #texts = new Map<string, string>();
+  readonly #texts: string[] = new Array<string>(places).fill('');
 
   text(text: string): string {
-    const known = this.#texts.get(text);
-    if (known !== undefined) return known;
-    // Bounded: a cluster with more distinct namespaces than this pays a little memory and nothing else.
-    if (this.#texts.size < 10_000) this.#texts.set(text, text);
+    if (text.length > longest) return text;
+    const place = hashOf(text) % places;
+    const known = this.#texts[place];
+    if (known === text) return known;
+    this.#texts[place] = text;
     return text;
   }
+}
+
+/** FNV-1a, 32 bits: enough to spread texts over their places. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
 }
 
 // One literal with every field, so that all of them share one hidden class.
@@ -58,10 +74,11 @@ function withoutLastApplied(annotations: Record<string, string>): Record<string,
   return rest;
 }
 
-function frozen<T extends object>(object: T): T {
-  Object.freeze(object);
-  for (const value of Object.values(object)) {
-    if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) frozen(value);
+/** Frozen through and through, with its texts interned. Only fresh objects come in here: they are changed in place first. */
+function frozen<T extends object>(object: T, interned: Interned): T {
+  for (const [key, value] of Object.entries(object)) {
+    if (typeof value === 'string') Reflect.set(object, key, interned.text(value));
+    else if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) frozen(value, interned);
   }
-  return object;
+  return Object.freeze(object);
 }

@@ -188,6 +188,13 @@ describe('the end of a credential', () => {
     expect(told(seen({ ...over, ...change }))).toBe('Ready=False, Stalled=True, Expired');
   });
 
+  test('is no beginning for an edit of its bot, or for a bot that was made anew', () => {
+    const edited = { ...botUser, spec: { ...botUser.spec, identities: [] } };
+    expect(told(seen({ ...over, botUser: edited }))).toBe('Ready=False, Stalled=True, Expired');
+    const confirmed = { botUser: true };
+    expect(told(seen({ ...over, botUser: recreated(botUser), confirmed }))).toBe('Ready=False, Stalled=True, Expired');
+  });
+
   test('with rotation is made up for at once, should the operator have been away', () => {
     expect(decide(seen(ended), now)).toMatchObject({ do: 'issue', cause: 'renewal' });
   });

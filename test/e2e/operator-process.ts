@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { eventually } from '../cluster/wait.ts';
+import { nodeFlags } from './node-flags.ts';
 
 const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 const clock = join(import.meta.dirname, 'clock.ts');
@@ -47,7 +48,7 @@ export class OperatorProcess {
     const shift = clockOffsetMilliseconds === 0 ? [] : ['--import', clock];
     const listen = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
     return new OperatorProcess(
-      spawn(process.execPath, [...shift, main, '--kubeconfig', kubeconfig, ...listen, ...flags], {
+      spawn(process.execPath, [...nodeFlags, ...shift, main, '--kubeconfig', kubeconfig, ...listen, ...flags], {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: { PATH: process.env.PATH, BOTMINT_TEST_CLOCK_MS: String(clockOffsetMilliseconds) },
       }),
