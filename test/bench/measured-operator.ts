@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { eventually } from '../cluster/wait.ts';
+import { nodeFlags } from '../e2e/node-flags.ts';
 import { type Calls, callsOf, total, workSince } from './calls.ts';
 import { Inspector } from './inspector.ts';
 import { cpuSeconds, residentBytes } from './processes.ts';
@@ -41,7 +42,7 @@ export class MeasuredOperator {
     const log = openSync(logFile, 'a');
     const flags = ['--kubeconfig', o.kubeconfig, '--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
     // The port is for an inspector that is asked for later; until then there is none.
-    const child = spawn(process.execPath, ['--inspect-port=127.0.0.1:0', main, ...flags], {
+    const child = spawn(process.execPath, [...nodeFlags, '--inspect-port=127.0.0.1:0', main, ...flags], {
       stdio: ['ignore', log, log],
       env: { PATH: process.env.PATH },
     });
