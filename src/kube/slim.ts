@@ -24,7 +24,7 @@ const longest = 160;
  * Each text has one place by its hash, and the latest to come has it: bounded, whatever comes.
  */
 export class Interned {
-  readonly #texts: string[] = new Array<string>(places).fill('');
+  readonly #texts: string[] = Array.from({ length: places }, () => '');
 
   text(text: string): string {
     if (text.length > longest) return text;
