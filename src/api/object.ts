@@ -71,6 +71,12 @@ export const retry = z
       .string()
       .max(1024)
       .describe('Why the last attempt failed, in the word that the condition and the metric use.'),
+    operation: z
+      .enum(['Write', 'Delete'])
+      .exactOptional()
+      .describe(
+        'What was tried: to write the Secret, or to delete it. One does not wait for the other. Left out: Write.',
+      ),
   })
   .describe('Present while attempts fail: when botmint tries again.');
 

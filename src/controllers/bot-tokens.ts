@@ -13,6 +13,7 @@ import {
   type Step,
   secretNameOf,
 } from '../decide/bot-token.ts';
+import type { Operation } from '../decide/bot-token-status.ts';
 import { isOlder, tokenGrant } from '../decide/grant.ts';
 import { readBack } from '../decide/secret-data.ts';
 import { renderingOf } from '../decide/secret-metadata.ts';
@@ -240,6 +241,7 @@ export class BotTokens {
     } catch (error) {
       if (!(error instanceof SigningKeyInvalid)) throw error;
       pass.refused = {
+        operation: 'Write',
         reason: 'IssuerNotReady',
         message: `ClusterTokenIssuer ${issuer.metadata.name} cannot sign: ${error.message}`,
       };
@@ -285,7 +287,7 @@ export class BotTokens {
     signal: AbortSignal,
     write: { over: OwnSecret | undefined; body: object; digest: string | undefined; data: Minted['data'] },
   ): Promise<boolean> {
-    const { client, caches, metrics } = this.#world;
+    const { client, caches } = this.#world;
     const { over, body, digest, data } = write;
     try {
       const written =
@@ -308,9 +310,7 @@ export class BotTokens {
       if (!(error instanceof KubeError)) throw error;
       const answer = withoutValues(error, data);
       if (!isRefusal(answer.status)) throw answer;
-      const words = `the API server refused to write Secret ${secretNameOf(token)}: ${answer.reason}: ${answer.message}`;
-      pass.refused = { reason: 'WriteRefused', message: words };
-      metrics.failed.inc({ reason: 'WriteRefused' });
+      this.#refuse(token, pass, 'Write', answer);
       return false;
     }
   }
@@ -333,9 +333,18 @@ export class BotTokens {
       caches.secrets.remove(secretKeyOf(token), uid);
       pass.secret = { live: undefined };
     } catch (error) {
-      if (!isConflict(error)) throw error;
-      await this.#readSecret(token, pass, signal);
+      if (isConflict(error)) return this.#readSecret(token, pass, signal);
+      if (!(error instanceof KubeError && isRefusal(error.status))) throw error;
+      this.#refuse(token, pass, step.cause === 'revoked' ? 'Delete' : 'Write', error);
     }
+  }
+
+  /** Keeps what the API server said of the Secret for the next look. */
+  #refuse(token: BotToken, pass: Pass, operation: Operation, { reason, message }: KubeError): void {
+    const what = `${operation.toLowerCase()} Secret ${secretNameOf(token)}`;
+    const words = `the API server refused to ${what}: ${reason}: ${message}`;
+    pass.refused = { operation, reason: 'WriteRefused', message: words };
+    this.#world.metrics.failed.inc({ reason: 'WriteRefused' });
   }
 }
 

@@ -50,12 +50,17 @@ export function tokenMetrics(metrics: Metrics): TokenMetrics {
 }
 
 /** The reporter of a process: an event for people who look at the object, a line for those who read logs. */
-export function reporter(o: { events: EventRecorder; log: Log; metrics: TokenMetrics }): World['report'] {
+export function reporter(o: {
+  events: Pick<EventRecorder, 'record'>;
+  log: Log;
+  metrics: TokenMetrics;
+}): World['report'] {
   return (kind, object, verdict, { always, action }) => {
     const before = object.status?.conditions?.find(({ type }) => type === 'Ready')?.reason;
     if (!always && before === verdict.reason) return;
     const { namespace, name, uid } = object.metadata;
-    const type = verdict.state === 'stalled' ? 'Warning' : 'Normal';
+    // A refusal may leave a token Ready, or go away by itself: somebody should look at it all the same.
+    const type = verdict.state === 'stalled' || verdict.reason === 'WriteRefused' ? 'Warning' : 'Normal';
     const regarding = { apiVersion, kind, name, uid, ...(namespace === undefined ? {} : { namespace }) };
     o.events.record(regarding, { type, reason: verdict.reason, action, note: verdict.message });
     if (verdict.state === 'stalled') o.metrics.failed.inc({ reason: verdict.reason });

@@ -102,21 +102,31 @@ export function renewTimeOf(
 
 const longestRetrySeconds = 600;
 
+/** What may be refused of the Secret. A refused write holds up no revocation. */
+export type Operation = NonNullable<NonNullable<Status['retry']>['operation']>;
+
 /**
  * When a refused write may be tried again. A change of the spec clears it: the remedy may be in there. So does a clock that
  * was put right: no attempt is ever put off for so long.
  */
-export function retryTime({ status, metadata }: BotToken, now: Date): Date | undefined {
+export function retryTime({ status, metadata }: BotToken, now: Date, operation: Operation = 'Write'): Date | undefined {
   if (status?.observedGeneration !== metadata.generation) return undefined;
+  if ((status?.retry?.operation ?? 'Write') !== operation) return undefined;
   const at = dateOf(status?.retry?.at);
   return at !== undefined && at.getTime() - now.getTime() <= longestRetrySeconds * 1000 ? at : undefined;
 }
 
 /** The note of one more refusal: 5 s, doubling to 10 min. In the status, so that a restart does not try everything at once. */
-export function retryAfter(token: BotToken, reason: Reason, now: Date): NonNullable<Status['retry']> {
-  const before = retryTime(token, now) === undefined ? 0 : (token.status?.retry?.attempts ?? 0);
+export function retryAfter(
+  token: BotToken,
+  reason: Reason,
+  now: Date,
+  operation: Operation = 'Write',
+): NonNullable<Status['retry']> {
+  const before = retryTime(token, now, operation) === undefined ? 0 : (token.status?.retry?.attempts ?? 0);
   const seconds = Math.min(5 * 2 ** before, longestRetrySeconds);
-  return { attempts: before + 1, at: timestamp(wholeSeconds(new Date(now.getTime() + seconds * 1000))), reason };
+  const at = timestamp(wholeSeconds(new Date(now.getTime() + seconds * 1000)));
+  return { attempts: before + 1, at, reason, ...(operation === 'Delete' && { operation }) };
 }
 
 /** The next time at which the status says something different by itself. */

@@ -8,6 +8,7 @@ import {
   issuedStatus,
   livePrevious,
   nextTime,
+  type Operation,
   type Recorded,
   recordOf,
   renewTimeOf,
@@ -67,8 +68,15 @@ export interface Observed {
   confirmed: { botUser: boolean; issuer: boolean };
   /** The BotToken that names the same Secret and was there first, as `<Kind>/<name>`. */
   earlierClaim: string | undefined;
-  /** A write that the API server refused in this pass. */
-  refused: { reason: Reason; message: string } | undefined;
+  /** A write of the Secret that the API server refused in this pass. */
+  refused: Refused | undefined;
+}
+
+/** `Delete`: the end of a credential was refused; all else is `Write`. */
+export interface Refused {
+  operation: Operation;
+  reason: Reason;
+  message: string;
 }
 
 export type IssueCause = 'first' | 'renewal' | 'widened' | 'narrowed' | 'lost' | 'edited';
@@ -114,7 +122,7 @@ const overlaps: { [cause in IssueCause]: number | undefined } = {
 /** Pure and total: the same world at the same time gives the same step. */
 export function decide(seen: Observed, now: Date): Step {
   const { token, secret, botUser } = seen;
-  if (token.metadata.deletionTimestamp !== undefined) return deletion(seen);
+  if (token.metadata.deletionTimestamp !== undefined) return deletion(seen, now);
   if (token.spec.revoked === true) {
     return revocation(seen, { state: 'ready', reason: 'Revoked', message: 'revoked: true has been carried out' }, now);
   }
@@ -131,7 +139,7 @@ export function decide(seen: Observed, now: Date): Step {
   if (botUser.state !== 'found') return withoutBotUser(seen, record, botUser.state, now);
   const waiting = retryTime(token, now);
   if (waiting !== undefined && waiting > now) return { do: 'rest', until: waiting };
-  if (seen.refused !== undefined) return refusal(seen, record, seen.refused, now);
+  if (seen.refused?.operation === 'Write') return refusal(seen, record, seen.refused, now);
   return withBotUser({ ...seen, botUser }, record, now);
 }
 
@@ -142,23 +150,28 @@ export function secretNameOf(token: BotToken): string {
 
 // The end of a credential: the spec alone has already made it dead (section 3 of the design); the Secret is taken away.
 
-function deletion({ token, secret }: Observed): Step {
+function deletion(seen: Observed, now: Date): Step {
+  const { token, secret } = seen;
   if (!hasFinalizer(token)) return { do: 'rest', until: undefined };
-  if (secret.state === 'ours') return removal(secret);
+  if (secret.state === 'ours') return removal(seen, secret, now);
   if (secret.state === 'absent' && !secret.confirmed) return { do: 'confirm', what: 'secret' };
   return { do: 'remove-finalizer' };
 }
 
 function revocation(seen: Observed, verdict: Verdict, now: Date): Step {
   const { token, secret } = seen;
-  if (secret.state === 'ours') return removal(secret);
+  if (secret.state === 'ours') return removal(seen, secret, now);
   const recorded = token.status?.issued !== undefined;
   if (recorded && secret.state === 'absent' && !secret.confirmed) return { do: 'confirm', what: 'secret' };
   const because = recorded ? 'revoked' : 'state';
   return statusWrite(token, revokedStatus(token, now), verdict, now, because) ?? { do: 'rest', until: undefined };
 }
 
-function removal({ uid, resourceVersion }: OwnSecret): Step {
+/** Until the Secret is gone the record stays, and with it the finalizer: a refused revocation is put off, never dropped. */
+function removal(seen: Observed, { uid, resourceVersion }: OwnSecret, now: Date): Step {
+  const waiting = retryTime(seen.token, now, 'Delete');
+  if (waiting !== undefined && waiting > now) return { do: 'rest', until: waiting };
+  if (seen.refused?.operation === 'Delete') return refusal(seen, undefined, seen.refused, now);
   return { do: 'delete-secret', uid, resourceVersion, cause: 'revoked' };
 }
 
@@ -344,11 +357,11 @@ function report(seen: Observed, verdict: Verdict, now: Date, pollSeconds?: numbe
 function refusal(
   seen: Observed,
   record: Recorded | undefined,
-  { reason, message }: { reason: Reason; message: string },
+  { operation, reason, message }: Refused,
   now: Date,
 ): Step {
   const { token } = seen;
-  const retry = retryAfter(token, reason, now);
+  const retry = retryAfter(token, reason, now, operation);
   const fields = { ...token.status, retry } as Status;
   const verdict: Verdict = { state: isInForce(seen, record, now) ? 'ready' : 'reconciling', reason, message };
   return statusWrite(token, fields, verdict, now, 'state') ?? { do: 'rest', until: dateOf(retry.at) };

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import type { BotToken } from '../../src/api/bot-token.ts';
 import { decide } from '../../src/decide/bot-token.ts';
 import {
   botUser,
+  deleting,
   fresh,
   issuer,
   later,
@@ -92,7 +94,11 @@ describe('what an issuer allows', () => {
 });
 
 describe('a write that the API server refuses', () => {
-  const refused = { reason: 'WriteRefused', message: 'the API server refused to write: exceeded quota' } as const;
+  const refused = {
+    operation: 'Write',
+    reason: 'WriteRefused',
+    message: 'the API server refused to write: exceeded quota',
+  } as const;
   const first = { token: finalized, secret: absent, refused };
 
   test('is said in its own words, with the time of the next attempt', () => {
@@ -166,6 +172,61 @@ describe('a write that the API server refuses', () => {
       'Ready=False, Reconciling=True, WriteRefused',
     ],
   ])('%s', (_, given, expected) => expect(told(seen({ ...given, refused }))).toBe(expected));
+});
+
+describe('a Secret that the API server refuses to delete', () => {
+  const refused = {
+    operation: 'Delete',
+    reason: 'WriteRefused',
+    message: 'the API server refused to delete Secret deploy: Invalid: not on a Friday',
+  } as const;
+  const removal = { do: 'delete-secret', cause: 'revoked' };
+  const deleted = deleting({ ...served, metadata: { ...served.metadata, generation: 2 } });
+
+  describe.each<[string, Partial<Situation> & { token: BotToken }]>([
+    ['of a token that is revoked', { token: withSpec({ revoked: true }) }],
+    ['of a token that is deleted', { token: deleted }],
+    ['of a bot that is gone', { token: served, botUser: undefined, confirmed: { botUser: true } }],
+  ])('%s', (_, given) => {
+    const once = recorded(seen({ ...given, refused }));
+
+    test('says so in the words of the server: it goes on by itself, though the credential is as it was', () => {
+      expect(told(seen({ ...given, refused }))).toBe('Ready=False, Reconciling=True, WriteRefused');
+      expect(message(seen({ ...given, refused }))).toContain('not on a Friday');
+      expect(once.status?.retry).toEqual({ attempts: 1, at: later(5), reason: 'WriteRefused', operation: 'Delete' });
+    });
+
+    test('is tried again then and not before, and ever less often', () => {
+      expect(decide(seen({ ...given, token: once, refused }), now)).toEqual({ do: 'rest', until: at(5) });
+      expect(decide(seen({ ...given, token: once }), at(4))).toEqual({ do: 'rest', until: at(5) });
+      expect(decide(seen({ ...given, token: once }), at(5))).toMatchObject(removal);
+      const twice = recorded(seen({ ...given, token: once, refused }), at(5));
+      expect(twice.status?.retry).toMatchObject({ attempts: 2, at: later(15) });
+    });
+
+    test('is not given up: the record stays until the Secret is gone', () => {
+      expect(once.status).toMatchObject({ tokenID: served.status?.tokenID, issued: served.status?.issued });
+      expect(decide(seen({ ...given, token: once, secret: gone }), now).do).not.toBe('rest');
+    });
+  });
+
+  test('does not hold up what the token gets once its bot is back', () => {
+    const waiting = recorded(seen({ botUser: undefined, confirmed: { botUser: true }, refused }));
+    expect(told(seen({ token: waiting }))).toBe('Ready=True, Issued');
+    expect(recorded(seen({ token: waiting })).status).not.toHaveProperty('retry');
+  });
+
+  test('is tried at once when the token is deleted as well', () => {
+    const revoked = recorded(seen({ token: withSpec({ revoked: true }), refused }));
+    const token = deleting({ ...revoked, metadata: { ...revoked.metadata, generation: 3 } });
+    expect(decide(seen({ token }), now)).toMatchObject(removal);
+  });
+
+  test('of a predecessor holds up the first issue, and that is said', () => {
+    const held = { state: 'held', owner: 'BotToken/deploy', uid: 'old', resourceVersion: '9' } as const;
+    const given = { token: finalized, secret: held, refused: { ...refused, operation: 'Write' } as const };
+    expect(told(seen(given))).toBe('Ready=False, Reconciling=True, WriteRefused');
+  });
 });
 
 test('the transition time moves only when the status does', () => {

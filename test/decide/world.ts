@@ -17,6 +17,7 @@ import {
   decide,
   type Observed,
   type OwnSecret,
+  type Refused,
   type SecretSeen,
   type Step,
 } from '../../src/decide/bot-token.ts';
@@ -204,7 +205,7 @@ export class Operator {
       if (digest !== undefined) this.#readings.remember(written, digest, keys);
       this.#cache.secret = written;
     } catch (error) {
-      if (isRefused(error, 'Forbidden')) this.#pass.refused = { reason: 'WriteRefused', message: 'exceeded quota' };
+      if (isRefused(error, 'Forbidden')) this.#pass.refused = refusedTo('Write');
       else if (isRefused(error, 'Conflict', 'AlreadyExists', 'NotFound')) this.#readSecret(token);
       else throw error;
     }
@@ -220,14 +221,19 @@ export class Operator {
       this.#cache.secret = undefined;
       this.#pass.secret = { live: undefined };
     } catch (error) {
-      if (!isRefused(error, 'Conflict')) throw error;
-      this.#readSecret(token);
+      if (isRefused(error, 'Forbidden')) this.#pass.refused = refusedTo(step.cause === 'revoked' ? 'Delete' : 'Write');
+      else if (isRefused(error, 'Conflict')) this.#readSecret(token);
+      else throw error;
     }
   }
 }
 
 function newPass(): Pass {
   return { unreadableAt: undefined, botUser: false, refused: undefined };
+}
+
+function refusedTo(operation: Refused['operation']): Refused {
+  return { operation, reason: 'WriteRefused', message: 'an admission policy says no' };
 }
 
 /** What the metadata watch of our label shows. */

@@ -294,6 +294,37 @@ describe('what cannot be served says so', () => {
     expect(Status.parse((await site.token(namespace, 'token'))?.status).revision).toBe(1);
   });
 
+  test('a Secret that a policy does not let go: a revocation and a deletion wait for it, and are carried out when it does', async () => {
+    const namespace = await site.namespace();
+    const kept = { secret: { labels: { keep: namespace } } };
+    await site.apply(botUser('bot') + botToken('revoked', kept) + botToken('deleted', kept), namespace);
+    const secrets = [await held(namespace, 'revoked'), await held(namespace, 'deleted')];
+    await site.ready('bottokens', namespace, 'revoked', 'Issued');
+    await site.ready('bottokens', namespace, 'deleted', 'Issued');
+    await site.apply(keepingSecrets(namespace), namespace);
+    const dryRun = { method: 'DELETE' as const, body: { dryRun: ['All'] } };
+    await eventually('the policy is in force', async () => {
+      const { status } = await site.api.call(`/api/v1/namespaces/${namespace}/secrets/revoked`, dryRun);
+      return status === 422;
+    });
+    await site.api.patch(tokens(namespace, 'revoked'), { spec: { revoked: true } });
+    const deletion = site.kubectl(['delete', 'bottoken', 'deleted', '-n', namespace, '--wait=false']);
+    for (const name of ['revoked', 'deleted']) {
+      expect(await messageOf('bottokens', namespace, name, 'WriteRefused')).toMatch(/refused to delete Secret .*keep/);
+      expect(await stateOf(namespace, name)).toBe('Reconciling');
+      expect(await site.secret(namespace, name)).toBeDefined();
+    }
+    await deletion;
+    for (const token of secrets) expect(await site.introspect(token)).toEqual({ active: false });
+    const bindings = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings';
+    await site.api.delete(`${bindings}/${namespace}`);
+    await site.ready('bottokens', namespace, 'revoked', 'Revoked', 40);
+    await eventually('the deleted one is gone', async () => (await site.token(namespace, 'deleted')) === undefined, {
+      seconds: 40,
+    });
+    for (const name of ['revoked', 'deleted']) expect(await site.secret(namespace, name)).toBeUndefined();
+  });
+
   test('a record in a form that nobody knows: it is left alone', async () => {
     const namespace = await site.namespace();
     await site.apply(botUser('bot') + botToken('token'), namespace);
@@ -314,4 +345,28 @@ function other(old: string, seen: string | undefined): string | undefined {
 function clusterTokenIssuer(name: string, extra: object): string {
   const jwt = { issuerURL: `https://${name}.example.com`, audiences: [`https://${name}.example.com`] };
   return `---\n${JSON.stringify({ apiVersion: 'botmint.dev/v1alpha1', kind: 'ClusterTokenIssuer', metadata: { name }, spec: { jwt, ...extra } })}\n`;
+}
+
+/** An admission policy that lets nobody delete the Secrets with a label of this value. */
+function keepingSecrets(value: string): string {
+  const group = { apiVersion: 'admissionregistration.k8s.io/v1', metadata: { name: value } };
+  const policy = {
+    ...group,
+    kind: 'ValidatingAdmissionPolicy',
+    spec: {
+      matchConstraints: {
+        resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['DELETE'], resources: ['secrets'] }],
+      },
+      matchConditions: [
+        {
+          name: 'kept',
+          expression: `has(oldObject.metadata.labels) && oldObject.metadata.labels.?keep == optional.of('${value}')`,
+        },
+      ],
+      validations: [{ expression: 'false', message: 'these are to keep' }],
+    },
+  };
+  const spec = { policyName: value, validationActions: ['Deny'] };
+  const binding = { ...group, kind: 'ValidatingAdmissionPolicyBinding', spec };
+  return [policy, binding].map(object => `---\n${JSON.stringify(object)}\n`).join('');
 }
