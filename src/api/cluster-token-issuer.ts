@@ -135,10 +135,13 @@ const key = z
   })
   .describe('One signing key. What stands here is what relying parties are served.');
 
+/** So many keys at most are published. */
+export const mostKeys = 32;
+
 const status = z
   .object({
     ...statusFields,
-    keys: mapBy('kid', key, { max: 32 })
+    keys: mapBy('kid', key, { max: mostKeys })
       .exactOptional()
       .describe('The signing keys. A key signs only after it stands here.'),
   })

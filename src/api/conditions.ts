@@ -45,6 +45,8 @@ export const reasons = {
   IssuerURLTaken: 'An older issuer has this `issuerURL`. Delete one of the two.',
   SigningKeyInvalid:
     'The Secret of the signing key does not hold the key that is published. Restore it, or delete it: the next key takes over.',
+  TooManyKeys:
+    'The issuer has as many keys as it can publish, and recorded credentials name each retired one. Renew or delete the oldest BotTokens; a key is made as soon as one can go.',
   InUse: 'The issuer is being deleted and waits for the credentials that depend on it.',
 } as const satisfies Record<string, string>;
 export type Reason = keyof typeof reasons;

@@ -4,6 +4,7 @@ import { unreachable } from '../base/errors.ts';
 import { issuerOf } from '../decide/bot-token-status.ts';
 import { isOlder } from '../decide/grant.ts';
 import { decide, type KeySecretSeen, type NewKey, type Observed, type Step } from '../decide/issuer.ts';
+import { neededKeys } from '../decide/needed-keys.ts';
 import { SigningKeyInvalid } from '../issuers/jwt/keys.ts';
 import type { Outcome } from '../kube/controller.ts';
 import type { Key } from '../kube/objects.ts';
@@ -13,8 +14,8 @@ import { countLive, finalize, patchObject, release, restOf, Unsettled, type Worl
 /** More steps than making and publishing two keys takes, with a conflict at each. */
 const mostSteps = 24;
 
-/** How often a Secret that is in the way of a key is looked at again: nothing says that the watch covers it. */
-const foreignKeyPollMilliseconds = 15_000;
+/** How often it is tried again to make a key: no watch says that a Secret is no longer in the way, or which key no credential needs any more. */
+const keyPollMilliseconds = 15_000;
 
 interface Pass {
   made: NewKey[];
@@ -22,6 +23,8 @@ interface Pass {
   read: Map<string, KeySecretSeen>;
   confirmedCredentials: number | undefined;
   inTheWay: string | undefined;
+  /** Looked up in all records only where a key has to go. */
+  isNeeded?: Observed['isNeeded'];
 }
 
 /** Makes, publishes and watches over the keys of the issuers. */
@@ -58,6 +61,10 @@ export class TokenIssuers {
       olderWithURL: same.find(other => other !== issuer && isOlder(other, issuer))?.metadata.name,
       keySecrets: new Map(keySecrets),
       made: pass.made,
+      isNeeded: key => {
+        pass.isNeeded ??= this.#neededKeys(issuer);
+        return pass.isNeeded(key);
+      },
       inTheWay: pass.inTheWay,
       credentials: tokens.byIndex('issuerUID', issuer.metadata.uid).length,
       confirmedCredentials: pass.confirmedCredentials,
@@ -117,8 +124,14 @@ export class TokenIssuers {
 
   #rest(issuer: ClusterTokenIssuer, { inTheWay }: Pass): Outcome {
     const { clock } = this.#world;
-    if (inTheWay === undefined) return restOf(issuer, clock);
-    return { next: 'at', time: new Date(clock.now().getTime() + foreignKeyPollMilliseconds) };
+    const full = issuer.status?.conditions?.some(({ reason }) => reason === 'TooManyKeys') === true;
+    if (inTheWay === undefined && !full) return restOf(issuer, clock);
+    return { next: 'at', time: new Date(clock.now().getTime() + keyPollMilliseconds) };
+  }
+
+  #neededKeys({ metadata }: ClusterTokenIssuer): Observed['isNeeded'] {
+    const { caches, clock } = this.#world;
+    return neededKeys(caches.tokens.values(), metadata.uid, clock.now());
   }
 
   #countLive({ metadata: { uid } }: ClusterTokenIssuer, signal: AbortSignal): Promise<number> {

@@ -1,4 +1,4 @@
-import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
+import { type ClusterTokenIssuer, mostKeys } from '../api/cluster-token-issuer.ts';
 import { conditionsOf, timestamp, type Verdict } from '../api/conditions.ts';
 import { inUseFinalizer } from '../api/names.ts';
 import { mergePatch } from '../base/merge-patch.ts';
@@ -32,6 +32,11 @@ export interface Observed {
   made: readonly NewKey[];
   /** Why this pass could not make one more: what stands in the Secret of that name, which is never overwritten. */
   inTheWay: string | undefined;
+  /**
+   * Whether a credential that is alive may have been signed with a retired key, by the records in the cache. A cache that
+   * lags says yes too often, not too rarely: nothing is signed with a retired key any more.
+   */
+  isNeeded: (key: PublishedKey) => boolean;
   /** BotTokens with a credential of this issuer (this UID), by the cache. */
   credentials: number;
   /** The same by a live read of this pass; undefined while there was none. */
@@ -52,7 +57,8 @@ export type Step =
 /**
  * Pure and total. An issuer has one key that signs and one that is published ahead, so that a lost key has a successor
  * that relying parties know already. Nothing is signed with a key that is not in the status: published means recorded.
- * Keys that signed once stay published: a token that was copied out of the cluster must not die of housekeeping.
+ * Keys that signed once stay published: a token that was copied out of the cluster must not die of housekeeping. Only
+ * when there is no room for a new key does the oldest one go that no recorded credential needs.
  */
 export function decide(seen: Observed, now: Date): Step {
   const { issuer } = seen;
@@ -100,28 +106,73 @@ function brokenVerdict(key: PublishedKey, seen: Observed): Verdict {
 
 /** Keys that are whole, a signing one and a next one: makes what is missing, and publishes it. */
 function keyStep(seen: Observed, now: Date): Step {
-  const { issuer, keySecrets, made, inTheWay } = seen;
-  const kept = keysOf(issuer).map(key => {
-    const lost = keySecrets.get(key.kid)?.state === 'missing' || key.publicJWK.alg !== issuer.spec.jwt.algorithm;
-    return lost && key.state !== 'Retired' ? { ...key, state: 'Retired' as const, since: timestamp(now) } : key;
-  });
-  const usable = [...kept.filter(({ state }) => state === 'Active'), ...kept.filter(({ state }) => state === 'Next')];
-  const unpublished = made.filter(({ kid }) => !kept.some(key => key.kid === kid));
-  if (usable.length + unpublished.length < 2 && inTheWay === undefined)
-    return { do: 'make-key', number: kept.length + unpublished.length + 1 };
+  const { issuer, made, inTheWay } = seen;
+  const all = keysOf(issuer);
+  const lost = all.filter(key => key.state !== 'Retired' && isLost(key, seen)).map(({ kid }) => kid);
+  const usable = [
+    ...all.filter(({ state }) => state === 'Active'),
+    ...all.filter(({ state }) => state === 'Next'),
+  ].filter(({ kid }) => !lost.includes(kid));
+  // One that was lost before it signed anything has verified nothing and never will.
+  const kept = all.filter(({ kid, state }) => state !== 'Next' || !lost.includes(kid));
+  const unpublished = made.filter(({ kid }) => !all.some(key => key.kid === kid));
+  const wanted = roomFor(2 - usable.length, kept, seen);
+  if (unpublished.length < wanted && inTheWay === undefined)
+    return { do: 'make-key', number: highestNumber([...all, ...unpublished]) + 1 };
   const added = unpublished.map(key => ({ ...key, state: 'Next' as const, since: timestamp(now) }));
   const signing = [...usable, ...added][0]?.kid;
-  const keys = [...kept, ...added].map(key =>
-    key.kid === signing && key.state !== 'Active' ? { ...key, state: 'Active' as const, since: timestamp(now) } : key,
-  );
-  return statusWrite(seen, keys, keysVerdict(signing, inTheWay), now);
+  // Without a new key they stay as they are: the number of the next one is derived from the highest there is.
+  const old = added.length === 0 ? all : withRoomFor(added.length, kept, seen);
+  const keys = [...old, ...added].map((key): PublishedKey => {
+    if (key.kid === signing) return key.state === 'Active' ? key : { ...key, state: 'Active', since: timestamp(now) };
+    return key.state === 'Active' ? { ...key, state: 'Retired', since: timestamp(now) } : key;
+  });
+  const full = usable.length + added.length < 2;
+  return statusWrite(seen, keys, keysVerdict(signing, { inTheWay, full }), now);
+}
+
+/** Gone, or of an algorithm that the issuer does not sign with any more. */
+function isLost(key: PublishedKey, { issuer, keySecrets }: Observed): boolean {
+  return keySecrets.get(key.kid)?.state === 'missing' || key.publicJWK.alg !== issuer.spec.jwt.algorithm;
+}
+
+/** The names of key Secrets are numbered, and none is given twice: on the one before, a relying party may still rely. */
+function highestNumber(keys: readonly { secretName: string }[]): number {
+  const numbers = keys.map(({ secretName }) => Number(/-(\d{1,9})$/.exec(secretName)?.[1] ?? 0));
+  return Math.max(keys.length, ...numbers);
+}
+
+/** The retired keys that may go, the oldest first. */
+function dispensable(keys: readonly PublishedKey[], { isNeeded }: Observed): readonly PublishedKey[] {
+  const retired = keys.filter(key => key.state === 'Retired' && !isNeeded(key));
+  return retired.sort((a, b) => Date.parse(a.since) - Date.parse(b.since));
+}
+
+/** How many of the wanted keys can be added to these. */
+function roomFor(wanted: number, keys: readonly PublishedKey[], seen: Observed): number {
+  const free = mostKeys - keys.length;
+  return wanted <= free ? wanted : Math.min(wanted, free + dispensable(keys, seen).length);
+}
+
+/** These keys without as many of the dispensable ones as must go for new ones to have room. */
+function withRoomFor(added: number, keys: readonly PublishedKey[], seen: Observed): readonly PublishedKey[] {
+  const excess = Math.max(0, keys.length + added - mostKeys);
+  const going = dispensable(keys, seen).slice(0, excess);
+  return keys.filter(key => !going.includes(key));
 }
 
 /** An issuer that has a key signs, also when its successor cannot be made. */
-function keysVerdict(signing: string | undefined, inTheWay: string | undefined): Verdict {
-  if (inTheWay === undefined) return { state: 'ready', reason: 'KeysPublished', message: `${signing} signs` };
-  const message = `${inTheWay}: delete it, and a key is made in its place`;
-  return { state: signing === undefined ? 'stalled' : 'ready', reason: 'SigningKeyInvalid', message };
+function keysVerdict(
+  signing: string | undefined,
+  { inTheWay, full }: { inTheWay: string | undefined; full: boolean },
+): Verdict {
+  const state = signing === undefined ? 'stalled' : 'ready';
+  if (inTheWay !== undefined) {
+    return { state, reason: 'SigningKeyInvalid', message: `${inTheWay}: delete it, and a key is made in its place` };
+  }
+  if (!full) return { state: 'ready', reason: 'KeysPublished', message: `${signing} signs` };
+  const message = `${mostKeys} keys are published and credentials need each retired one: renew or delete the oldest BotTokens, and a key is made`;
+  return { state, reason: 'TooManyKeys', message };
 }
 
 function keysOf(issuer: ClusterTokenIssuer): readonly PublishedKey[] {

@@ -28,6 +28,7 @@ function seen(change: Partial<Observed> & { secrets?: Record<string, KeySecretSe
     credentials: 3,
     confirmedCredentials: undefined,
     inTheWay: undefined,
+    isNeeded: () => true,
     keySecrets,
     ...change,
   };
@@ -89,16 +90,30 @@ describe('a key whose Secret', () => {
     expect(told(next)).toEqual(['Ready=True, KeysPublished']);
   });
 
-  test('is lost before it ever signed is replaced, and the other goes on signing', () => {
+  test('is lost before it ever signed is replaced and forgotten, and the other goes on signing', () => {
+    expect(decide(seen({ secrets: { 'kid-2': lost } }), now)).toEqual({ do: 'make-key', number: 3 });
     const next = written(seen({ secrets: { 'kid-2': lost }, made: [key(3)] }));
-    expect(states(next)).toEqual(['kid-1 Active', 'kid-2 Retired', 'kid-3 Next']);
+    expect(states(next)).toEqual(['kid-1 Active', 'kid-3 Next']);
+  });
+
+  test('is forgotten leaves its number taken', () => {
+    const next = written(seen({ secrets: { 'kid-2': lost }, made: [key(3)] }));
+    expect(decide(seen({ issuer: next, secrets: { 'kid-3': lost } }), now)).toEqual({ do: 'make-key', number: 4 });
+    expect(decide(seen({ issuer: next, secrets: { 'kid-1': lost } }), now)).toEqual({ do: 'make-key', number: 4 });
+  });
+
+  test('is lost and cannot be replaced stays, because the next number is derived from it', () => {
+    const given = { secrets: { 'kid-2': lost }, inTheWay: 'Secret key-3 lacks key.pem' };
+    const next = written(seen(given));
+    expect(states(next)).toEqual(['kid-1 Active', 'kid-2 Next']);
+    expect(decide(seen({ issuer: next, secrets: { 'kid-2': lost } }), now)).toEqual({ do: 'make-key', number: 3 });
   });
 
   test('is lost together with the other makes way for two new ones', () => {
     const without = { secrets: { 'kid-1': lost, 'kid-2': lost } };
     expect(decide(seen({ ...without, made: [key(3)] }), now)).toEqual({ do: 'make-key', number: 4 });
     const next = written(seen({ ...without, made: [key(3), key(4)] }));
-    expect(states(next)).toEqual(['kid-1 Retired', 'kid-2 Retired', 'kid-3 Active', 'kid-4 Next']);
+    expect(states(next)).toEqual(['kid-1 Retired', 'kid-3 Active', 'kid-4 Next']);
   });
 
   test('was edited stalls the issuer, and no key comes or goes', () => {
@@ -119,13 +134,64 @@ describe('a key whose Secret', () => {
   });
 });
 
-test('another algorithm retires both keys and makes two of the new kind; the old ones stay published', () => {
+test('another algorithm retires the key that signed and makes two of the new kind; the old one stays published', () => {
   const changed = { ...keyed, spec: { ...keyed.spec, jwt: { ...issuer.spec.jwt, algorithm: 'EdDSA' as const } } };
   expect(decide(seen({ issuer: changed }), now)).toEqual({ do: 'make-key', number: 3 });
   const made = [key(3, 'EdDSA'), key(4, 'EdDSA')];
   const next = written(seen({ issuer: changed, made }));
-  expect(states(next)).toEqual(['kid-1 Retired', 'kid-2 Retired', 'kid-3 Active', 'kid-4 Next']);
+  expect(states(next)).toEqual(['kid-1 Retired', 'kid-3 Active', 'kid-4 Next']);
   expect(decide(seen({ issuer: next, made }), now)).toEqual({ do: 'rest' });
+});
+
+describe('an issuer with as many keys as can be published', () => {
+  // 30 retired ones, the first of them the last to be retired; then the one that signs and the next.
+  const entries = Array.from({ length: 32 }, (_, i) => ({
+    ...key(i + 1),
+    state: i === 30 ? ('Active' as const) : i === 31 ? ('Next' as const) : ('Retired' as const),
+    since: later(i === 0 ? -60 : -86_400 * (32 - i)),
+  }));
+  const full = { ...keyed, status: { ...keyed.status, keys: entries } };
+  const neededBut = (...kids: string[]) => ({ isNeeded: ({ kid }: { kid: string }) => !kids.includes(kid) });
+  const kidsOf = (of: ClusterTokenIssuer) => (of.status?.keys ?? []).map(({ kid }) => kid);
+
+  test('has all of them for as long as it needs no other', () => {
+    expect(kidsOf(full)).toHaveLength(32);
+    expect(decide(seen({ issuer: full, ...neededBut('kid-1', 'kid-2') }), now)).toMatchObject({ do: 'write-status' });
+    const same = written(seen({ issuer: full, ...neededBut('kid-1', 'kid-2') }));
+    expect(kidsOf(same)).toEqual(kidsOf(full));
+  });
+
+  test('gives up the one that was retired first, of those that no credential needs', () => {
+    const given = { issuer: full, secrets: { 'kid-31': lost }, ...neededBut('kid-1', 'kid-5', 'kid-9') };
+    expect(decide(seen(given), now)).toEqual({ do: 'make-key', number: 33 });
+    const next = written(seen({ ...given, made: [key(33)] }));
+    expect(kidsOf(next)).toEqual([...kidsOf(full).filter(kid => kid !== 'kid-5'), 'kid-33']);
+    expect(states(next)?.slice(-3)).toEqual(['kid-31 Retired', 'kid-32 Active', 'kid-33 Next']);
+    expect(decide(seen({ issuer: next, secrets: { 'kid-32': lost }, ...neededBut('kid-9') }), now)).toEqual({
+      do: 'make-key',
+      number: 34,
+    });
+  });
+
+  test('gives up none that is needed: it signs with what it has, and says so', () => {
+    const next = written(seen({ issuer: full, secrets: { 'kid-31': lost } }));
+    expect(kidsOf(next)).toEqual(kidsOf(full));
+    expect(states(next)?.slice(-2)).toEqual(['kid-31 Retired', 'kid-32 Active']);
+    expect(told(next)).toEqual(['Ready=True, TooManyKeys']);
+  });
+
+  test('stalls when none of them signs', () => {
+    const last = { issuer: full, secrets: { 'kid-31': lost, 'kid-32': lost }, made: [key(33)] };
+    expect(told(written(seen(last)))).toEqual(['Ready=True, TooManyKeys']);
+    const next = written(seen({ issuer: written(seen(last)), secrets: { 'kid-33': lost } }));
+    expect(told(next)).toEqual(['Stalled=True, TooManyKeys']);
+    expect(next.status?.conditions?.[0]?.message).toContain('delete the oldest BotTokens');
+  });
+
+  test('replaces the next one, which needs no room', () => {
+    const next = written(seen({ issuer: full, secrets: { 'kid-32': lost }, made: [key(33)] }));
+    expect(kidsOf(next)).toEqual([...kidsOf(full).slice(0, 31), 'kid-33']);
+  });
 });
 
 test('the younger of two issuers with one issuerURL makes no key, and names the older', () => {
