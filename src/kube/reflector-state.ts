@@ -124,9 +124,12 @@ export class ReflectorState<T extends KubeObject> {
     return object.metadata.resourceVersion;
   }
 
+  /** Of what could be parsed only the identity stays: while a long list comes in, nothing is held twice. */
   #read(object: KubeObject): { object: KubeObject; parsed: T | undefined } {
+    Reflect.deleteProperty(object.metadata, 'managedFields'); // the larger half of most objects
     try {
-      return { object, parsed: this.#resource.parse(object) };
+      const parsed = this.#resource.parse(object);
+      return { object: { metadata: object.metadata }, parsed };
     } catch (error) {
       this.#refused(object, error);
       return { object, parsed: undefined };

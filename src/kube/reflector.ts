@@ -94,7 +94,7 @@ export class Reflector<T extends KubeObject> {
   }
 
   async #list(from: string | undefined, signal: AbortSignal): Promise<void> {
-    const { client, resource, pageSize = 500 } = this.#of;
+    const { client, resource, pageSize = 200 } = this.#of;
     if (from === undefined) this.#listStartedAt = this.#of.clock.monotonic();
     // Without a resourceVersion: what is shown is not older than this request, so nothing that was seen is lost again.
     const place = from === undefined ? {} : { continue: from };
