@@ -22,7 +22,7 @@ import type { Outcome } from '../kube/controller.ts';
 import { type Metadata, secretMetadata, secrets } from '../kube/core-kinds.ts';
 import { isAlreadyExists, isConflict, isNotFound, KubeError } from '../kube/errors.ts';
 import { compareVersions, type Key, keyOf, type Ref } from '../kube/objects.ts';
-import { botUserKeyOf, secretKeyOf, usernameKeyOf } from './caches.ts';
+import { botUserKeyOf, issuerSeen, secretKeyOf, usernameKeyOf } from './caches.ts';
 import { dataOf, digestOfSecret, SecretReadings } from './secret-readings.ts';
 import {
   type Minted,
@@ -100,15 +100,15 @@ export class BotTokens {
   }
 
   #botUser(token: BotToken): BotUserSeen {
-    const { botUsers, issuers, namespaces } = this.#world.caches;
-    const botUser = botUsers.get(botUserKeyOf(token));
-    if (botUser === undefined) return { state: 'absent' };
-    if (botUser.metadata.deletionTimestamp !== undefined) return { state: 'deleted' };
-    const namespace = namespaces.get(botUser.metadata.namespace ?? '');
-    const seen = {
-      issuer: issuers.get(botUser.spec.issuerRef.name),
-      namespaceLabels: namespace && (namespace.metadata.labels ?? {}),
-    };
+    const { caches } = this.#world;
+    const { botUsers } = caches;
+    const key = botUserKeyOf(token);
+    const botUser = botUsers.get(key);
+    // Whether it is being deleted is told by the metadata, which every version understands.
+    const metadata = (botUser ?? botUsers.unreadable(key))?.metadata;
+    if (metadata?.deletionTimestamp !== undefined) return { state: 'deleted' };
+    if (botUser === undefined) return { state: metadata === undefined ? 'absent' : 'unreadable' };
+    const seen = issuerSeen(caches, botUser);
     const rivals = botUsers.byIndex('username', usernameKeyOf(botUser)).filter(rival => rival !== botUser);
     return { state: 'found', uid: botUser.metadata.uid, grant: tokenGrant(token, botUser, rivals, seen) };
   }

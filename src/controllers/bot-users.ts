@@ -7,7 +7,7 @@ import { decide, type Observed, type Step } from '../decide/bot-user.ts';
 import { botUserGrant } from '../decide/grant.ts';
 import type { Outcome } from '../kube/controller.ts';
 import { type Key, keyOf } from '../kube/objects.ts';
-import { usernameKeyOf } from './caches.ts';
+import { issuerSeen, usernameKeyOf } from './caches.ts';
 import { countLive, finalize, patchObject, release, restOf, Unsettled, type World } from './world.ts';
 
 /** More steps than a BotUser can need: finalizer, count, status, release, and a conflict at each. */
@@ -34,13 +34,9 @@ export class BotUsers {
   }
 
   #observe(botUser: BotUser, pass: { confirmedTokens: number | undefined }): Observed {
-    const { botUsers, issuers, namespaces, tokens } = this.#world.caches;
-    const namespace = namespaces.get(botUser.metadata.namespace ?? '');
+    const { botUsers, tokens } = this.#world.caches;
     const rivals = botUsers.byIndex('username', usernameKeyOf(botUser)).filter(rival => rival !== botUser);
-    const grant = botUserGrant(botUser, rivals, {
-      issuer: issuers.get(botUser.spec.issuerRef.name),
-      namespaceLabels: namespace && (namespace.metadata.labels ?? {}),
-    });
+    const grant = botUserGrant(botUser, rivals, issuerSeen(this.#world.caches, botUser));
     const now = this.#world.clock.now();
     const referring = tokens.byIndex('botUser', keyOf(botUser));
     const activeTokens = referring.filter(token => countsFor(botUser, token, now)).length;
@@ -76,11 +72,16 @@ export class BotUsers {
     }
   }
 
-  #countLive(botUser: BotUser, signal: AbortSignal): Promise<number> {
+  /**
+   * Without those that cannot be read: whatever credential such a token has ends with this BotUser's deletion, and the token
+   * itself is seen to by a version that can read it.
+   */
+  async #countLive(botUser: BotUser, signal: AbortSignal): Promise<number> {
     const { namespace, name } = botUser.metadata;
     const selection = { namespace, fieldSelector: `spec.botUserRef.name=${name}` };
     const now = this.#world.clock.now();
-    return countLive(this.#world.client, selection, token => countsFor(botUser, token, now), signal);
+    const matches = (token: BotToken) => countsFor(botUser, token, now);
+    return (await countLive(this.#world.client, selection, matches, signal)).matching;
   }
 }
 

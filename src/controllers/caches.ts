@@ -6,13 +6,12 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { secretNameOf } from '../decide/bot-token.ts';
 import { recordOf } from '../decide/bot-token-status.ts';
-import { usernameOf } from '../decide/grant.ts';
+import { type IssuerSeen, usernameOf } from '../decide/grant.ts';
 import type { Client } from '../kube/client.ts';
 import { type Metadata, namespaces, secretMetadata } from '../kube/core-kinds.ts';
-import { type Key, type KubeObject, keyOf, type Resource } from '../kube/objects.ts';
+import { type Key, type KubeObject, keyOf } from '../kube/objects.ts';
 import { Reflector } from '../kube/reflector.ts';
 import { Store } from '../kube/store.ts';
-import { sayUnreadable } from './unreadable.ts';
 
 type Following = Pick<Reflector<KubeObject>, 'run' | 'whenSynced' | 'synced' | 'age'>;
 
@@ -33,13 +32,11 @@ export class Caches {
   readonly secrets = new Store<Metadata>({});
   readonly #reflectors: readonly Following[];
 
-  constructor(o: { client: Client; log: Log; clock: Clock; signal: AbortSignal }) {
-    const ours = <T extends KubeObject>(resource: Resource<T>, store: Store<T>) =>
-      new Reflector({ ...o, resource, store, refused: object => void sayUnreadable(o, resource, object, o.signal) });
+  constructor(o: { client: Client; log: Log; clock: Clock }) {
     this.#reflectors = [
-      ours(botTokenKind, this.tokens),
-      ours(botUserKind, this.botUsers),
-      ours(clusterTokenIssuerKind, this.issuers),
+      new Reflector({ ...o, resource: botTokenKind, store: this.tokens }),
+      new Reflector({ ...o, resource: botUserKind, store: this.botUsers }),
+      new Reflector({ ...o, resource: clusterTokenIssuerKind, store: this.issuers }),
       new Reflector({ ...o, resource: namespaces, store: this.namespaces, metadataOnly: true }),
       new Reflector({ ...o, resource: secretMetadata, store: this.secrets, labelSelector: managedLabel }),
     ];
@@ -79,8 +76,22 @@ export function usernameKeyOf(botUser: BotUser): string {
   return `${botUser.spec.issuerRef.name}/${botUser.metadata.namespace}/${usernameOf(botUser)}`;
 }
 
+/** Where the index of issuers has the tokens whose record cannot be read: no UID is empty. */
+export const unknownIssuer = '';
+
 /** The issuer (by UID) on which the token's credential depends, if it has one. */
 function issuerUIDs(token: BotToken): readonly string[] {
   const record = recordOf(token);
-  return record === undefined || record === 'unknown' ? [] : [record.inputs.issuer.uid];
+  if (record === undefined) return [];
+  return [record === 'unknown' ? unknownIssuer : record.inputs.issuer.uid];
+}
+
+/** What is known of an issuer and of the namespace where a BotUser wants to use it. */
+export function issuerSeen({ issuers, namespaces }: Caches, { metadata, spec }: BotUser): IssuerSeen {
+  const { name } = spec.issuerRef;
+  const namespace = namespaces.get(metadata.namespace ?? '');
+  return {
+    issuer: issuers.get(name) ?? (issuers.unreadable(name) && 'unreadable'),
+    namespaceLabels: namespace && (namespace.metadata.labels ?? {}),
+  };
 }

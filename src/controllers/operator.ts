@@ -1,3 +1,7 @@
+import { botTokenKind } from '../api/bot-token.ts';
+import { botUserKind } from '../api/bot-user.ts';
+import { clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
+import { revokeFinalizer } from '../api/names.ts';
 import type { Flags } from '../base/flags.ts';
 import type { Log } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
@@ -12,6 +16,7 @@ import type { Installation } from './installation.ts';
 import { SigningKeys } from './signing-keys.ts';
 import { TokenIssuers } from './token-issuers.ts';
 import { addToken, connect } from './triggers.ts';
+import { reconcileUnreadable, type UnreadableKind } from './unreadable.ts';
 import type { World } from './world.ts';
 
 /** One kind under control: its cache, what is done for each of its objects, and how one is put on the queue. */
@@ -36,15 +41,33 @@ export class Operator {
     const botUsers = new BotUsers(world);
     const issuers = new TokenIssuers(world, keys);
     const metrics = new ControllerMetrics(o.metrics);
-    const control = (name: string, store: Owned, reconcile: Reconcile) => {
-      const owns = (key: Key) => isOwned(store.get(key), o.shards);
-      const { concurrency } = o.flags;
-      return new Controller({ name, concurrency, reconcile, owns, log: o.log, clock: world.clock, metrics });
+    const control = <T extends KubeObject>(of: UnreadableKind<T>, reconcile: Reconcile) => {
+      const owns = (key: Key) => isOwned(of.store, key, o.shards);
+      return new Controller({
+        name: of.resource.kind,
+        concurrency: o.flags.concurrency,
+        reconcile: (key, signal) =>
+          of.store.unreadable(key) === undefined
+            ? reconcile(key, signal)
+            : reconcileUnreadable({ ...world, log: o.log }, of, key, signal),
+        owns,
+        log: o.log,
+        clock: world.clock,
+        metrics,
+      });
     };
     const controllers = {
-      issuers: control('ClusterTokenIssuer', caches.issuers, (key, signal) => issuers.reconcile(key, signal)),
-      botUsers: control('BotUser', caches.botUsers, (key, signal) => botUsers.reconcile(key, signal)),
-      tokens: control('BotToken', caches.tokens, (key, signal) => tokens.reconcile(key, signal)),
+      // Its finalizer stays: credentials that nobody revoked depend on what it publishes.
+      issuers: control(
+        { resource: clusterTokenIssuerKind, store: caches.issuers, finalizer: undefined },
+        (key, signal) => issuers.reconcile(key, signal),
+      ),
+      botUsers: control({ resource: botUserKind, store: caches.botUsers, finalizer: revokeFinalizer }, (key, signal) =>
+        botUsers.reconcile(key, signal),
+      ),
+      tokens: control({ resource: botTokenKind, store: caches.tokens, finalizer: revokeFinalizer }, (key, signal) =>
+        tokens.reconcile(key, signal),
+      ),
     };
     this.#kinds = [
       kind('ClusterTokenIssuer', controllers.issuers, caches.issuers, o.shards, issuer =>
@@ -73,7 +96,6 @@ export class Operator {
   }
 }
 
-type Owned = { get(key: Key): KubeObject | undefined };
 type Reconcile = (key: Key, signal: AbortSignal) => Promise<Outcome>;
 
 function kind<T extends KubeObject>(
@@ -86,13 +108,16 @@ function kind<T extends KubeObject>(
   return {
     name,
     controller,
-    isLost: key => !isOwned(store.get(key), shards),
+    isLost: key => !isOwned(store, key, shards),
     addShards: gained => {
-      for (const object of store.values()) if (gained.has(shards.shardOf(object.metadata.uid))) add(object);
+      const isGained = ({ metadata }: KubeObject) => gained.has(shards.shardOf(metadata.uid));
+      for (const object of store.values()) if (isGained(object)) add(object);
+      for (const object of store.unreadables()) if (isGained(object)) controller.add(keyOf(object));
     },
   };
 }
 
-function isOwned(object: KubeObject | undefined, shards: Shards): boolean {
+function isOwned<T extends KubeObject>(store: Store<T>, key: Key, shards: Shards): boolean {
+  const object = store.get(key) ?? store.unreadable(key);
   return object !== undefined && shards.owns(object.metadata.uid);
 }

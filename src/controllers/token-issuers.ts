@@ -1,13 +1,15 @@
+import type { BotToken } from '../api/bot-token.ts';
 import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
 import { inUseFinalizer } from '../api/names.ts';
 import { unreachable } from '../base/errors.ts';
-import { issuerOf } from '../decide/bot-token-status.ts';
+import { issuerOf, recordOf } from '../decide/bot-token-status.ts';
 import { isOlder } from '../decide/grant.ts';
 import { decide, type KeySecretSeen, type NewKey, type Observed, type Step } from '../decide/issuer.ts';
 import { neededKeys } from '../decide/needed-keys.ts';
 import { SigningKeyInvalid } from '../issuers/jwt/keys.ts';
 import type { Outcome } from '../kube/controller.ts';
 import type { Key } from '../kube/objects.ts';
+import { unknownIssuer } from './caches.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import { countLive, finalize, patchObject, release, restOf, Unsettled, type World } from './world.ts';
 
@@ -67,6 +69,7 @@ export class TokenIssuers {
       },
       inTheWay: pass.inTheWay,
       credentials: tokens.byIndex('issuerUID', issuer.metadata.uid).length,
+      unknownCredentials: tokens.byIndex('issuerUID', unknownIssuer).length + [...tokens.unreadables()].length,
       confirmedCredentials: pass.confirmedCredentials,
     };
   }
@@ -131,10 +134,14 @@ export class TokenIssuers {
 
   #neededKeys({ metadata }: ClusterTokenIssuer): Observed['isNeeded'] {
     const { caches, clock } = this.#world;
+    for (const _ of caches.tokens.unreadables()) return () => true; // its record may name any key
     return neededKeys(caches.tokens.values(), metadata.uid, clock.now());
   }
 
-  #countLive({ metadata: { uid } }: ClusterTokenIssuer, signal: AbortSignal): Promise<number> {
-    return countLive(this.#world.client, {}, token => issuerOf(token)?.uid === uid, signal);
+  /** With those that cannot be read: a credential that nobody revoked must not lose the keys that verify it. */
+  async #countLive({ metadata }: ClusterTokenIssuer, signal: AbortSignal): Promise<number> {
+    const depends = (token: BotToken) => recordOf(token) === 'unknown' || issuerOf(token)?.uid === metadata.uid;
+    const { matching, unreadable } = await countLive(this.#world.client, {}, depends, signal);
+    return matching + unreadable;
   }
 }

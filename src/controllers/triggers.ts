@@ -23,6 +23,7 @@ export function connect(caches: Caches, controllers: Controllers): void {
   caches.tokens.onChange(({ before, after }) => tokenChanged(caches, controllers, before, after));
   caches.botUsers.onChange(({ before, after }) => botUserChanged(caches, controllers, before, after));
   caches.issuers.onChange(({ before, after }) => issuerChanged(caches, controllers, before, after));
+  connectUnreadables(caches, controllers);
   caches.namespaces.onChange(({ before, after }) => {
     const object = after ?? before;
     if (object === undefined || isDeepStrictEqual(before?.metadata.labels, after?.metadata.labels)) return;
@@ -34,6 +35,20 @@ export function connect(caches: Caches, controllers: Controllers): void {
     if (secret === undefined) return;
     for (const issuer of issuersOf(caches, [before, after])) controllers.issuers.add(issuer);
     for (const token of caches.tokens.byIndex('secret', keyOf(secret))) addToken(controllers, token);
+  });
+}
+
+/** What cannot be read, or could not until it went: itself, to say so, and all that refers to it. */
+function connectUnreadables(caches: Caches, controllers: Controllers): void {
+  caches.tokens.onUnreadable(token => controllers.tokens.add(keyOf(token)));
+  caches.botUsers.onUnreadable(botUser => {
+    controllers.botUsers.add(keyOf(botUser));
+    for (const token of caches.tokens.byIndex('botUser', keyOf(botUser))) addToken(controllers, token);
+  });
+  caches.issuers.onUnreadable(issuer => {
+    controllers.issuers.add(keyOf(issuer));
+    for (const botUser of caches.botUsers.byIndex('issuer', issuer.metadata.name))
+      wakeBotUser(caches, controllers, botUser);
   });
 }
 

@@ -1,9 +1,12 @@
 import * as z from 'zod';
 import { conditionsOf } from '../api/conditions.ts';
-import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { Client } from '../kube/client.ts';
-import { type KubeObject, parseKubeObject, type Resource } from '../kube/objects.ts';
+import type { Outcome } from '../kube/controller.ts';
+import { isConflict, isNotFound } from '../kube/errors.ts';
+import { withoutFinalizer } from '../kube/finalizer.ts';
+import { type Key, type KubeObject, keyOf, type Resource, rawOf, readableOf, refOf } from '../kube/objects.ts';
+import type { Store } from '../kube/store.ts';
+import type { World } from './world.ts';
 
 const Said = z.looseObject({
   status: z.looseObject({
@@ -18,26 +21,71 @@ const verdict = {
   message: 'the object has a field that this version of botmint does not understand: it is left alone',
 } as const;
 
+/** A kind of which objects may be there that cannot be read. */
+export interface UnreadableKind<T extends KubeObject> {
+  resource: Resource<T>;
+  store: Store<T>;
+  /** The finalizer that an object gives up when it is deleted, though nobody can read it; undefined where it has to stay. */
+  finalizer: string | undefined;
+}
+
 /**
- * Says on an object that it cannot be read, for example because a newer version wrote it. Nothing else of it is touched,
- * and nothing is concluded from it. Any replica may say so: at the resourceVersion that was seen, and once.
+ * Looks after an object that cannot be read, for example because a newer version wrote it: says so, and concludes nothing
+ * from it. Only a deletion that was asked for is carried out (docs/decisions/0005): the metadata, which is the same in
+ * every version, says it.
  */
-export async function sayUnreadable(
-  o: { client: Client; clock: Clock; log: Log },
-  resource: Resource,
-  object: KubeObject,
+export async function reconcileUnreadable<T extends KubeObject>(
+  world: Pick<World, 'client' | 'clock' | 'report'> & { log: Log },
+  kind: UnreadableKind<T>,
+  key: Key,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { resource, store } = kind;
+  // Live, because the cache keeps nothing of it but its metadata.
+  const live = await world.client.get(rawOf(resource), refOf(key), { signal });
+  if (live === undefined) store.remove(key, store.unreadable(key)?.metadata.uid ?? '');
+  else if (readableOf(resource, live) === undefined) await settle(world, kind, live, signal);
+  return { next: 'on-change' };
+}
+
+async function settle<T extends KubeObject>(
+  world: Pick<World, 'client' | 'clock' | 'report'> & { log: Log },
+  { resource, store, finalizer }: UnreadableKind<T>,
+  live: KubeObject,
   signal: AbortSignal,
 ): Promise<void> {
-  const { generation = 0, resourceVersion, namespace, name } = object.metadata;
-  if (isSaid(object, generation)) return;
-  const conditions = conditionsOf(verdict, undefined, generation, o.clock.now());
-  const body = { status: { observedGeneration: generation, conditions } };
+  const { kind } = resource;
+  const { namespace, name, uid, generation = 0, deletionTimestamp } = live.metadata;
+  const released =
+    deletionTimestamp === undefined || finalizer === undefined ? undefined : withoutFinalizer(live, finalizer);
+  if (released !== undefined) {
+    const after = await patchRaw(world, resource, live, released, signal);
+    if (after === undefined) return;
+    world.log.info({ kind, namespace, name }, 'released an unreadable object that is deleted');
+    if ((after.metadata.finalizers ?? []).length === 0) store.remove(keyOf(live), uid);
+  } else if (!isSaid(live, generation)) {
+    const conditions = conditionsOf(verdict, undefined, generation, world.clock.now());
+    const body = { status: { observedGeneration: generation, conditions } };
+    const after = await patchRaw(world, resource, live, body, signal, 'status');
+    if (after !== undefined) world.report(kind, live, verdict, { always: true, action: 'Reconcile' });
+  }
+}
+
+/** At the resourceVersion that was seen; undefined when it has moved, and the watch shows how. */
+async function patchRaw(
+  { client }: Pick<World, 'client'>,
+  resource: Resource,
+  { metadata }: KubeObject,
+  body: object,
+  signal: AbortSignal,
+  subresource?: 'status',
+): Promise<KubeObject | undefined> {
   try {
-    const raw = { ...resource, parse: parseKubeObject };
-    await o.client.patch(raw, object.metadata, body, { signal, resourceVersion, subresource: 'status' });
+    const options = { signal, resourceVersion: metadata.resourceVersion, ...(subresource && { subresource }) };
+    return await client.patch(rawOf(resource), metadata, body, options);
   } catch (error) {
-    // It changes under our hands, or it may not be written: the next look at it says so, or nobody does. It is left alone.
-    o.log.debug({ kind: resource.kind, namespace, name, err: error }, 'could not say that an object is unreadable');
+    if (isConflict(error) || isNotFound(error)) return undefined;
+    throw error;
   }
 }
 

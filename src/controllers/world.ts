@@ -10,7 +10,7 @@ import type { Outcome } from '../kube/controller.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { withFinalizer, withoutFinalizer } from '../kube/finalizer.ts';
-import { type KubeObject, keyOf, type Ref, type Resource } from '../kube/objects.ts';
+import { type KubeObject, keyOf, type Ref, type Resource, rawOf, readableOf } from '../kube/objects.ts';
 import type { Store } from '../kube/store.ts';
 import type { Caches } from './caches.ts';
 
@@ -76,24 +76,32 @@ export async function refresh<T extends KubeObject>(
   ref: Ref,
   signal: AbortSignal,
 ): Promise<void> {
-  const live = await client.get(resource, ref, { signal });
-  const cached = store.get(keyOf(ref));
-  if (live !== undefined) store.put(live);
+  const live = await client.get(rawOf(resource), ref, { signal });
+  const cached = store.get(keyOf(ref)) ?? store.unreadable(keyOf(ref));
+  const readable = live && readableOf(resource, live);
+  if (readable !== undefined) store.put(readable);
+  else if (live !== undefined) store.putUnreadable(live);
   else if (cached !== undefined) store.remove(keyOf(ref), cached.metadata.uid);
 }
 
-/** How many BotTokens match by a live list, page by page: for what a cache alone must not decide. Fails when one of them cannot be read. */
+/**
+ * How many BotTokens match by a live list, page by page, and how many of them nobody can read: for what a cache alone must
+ * not decide.
+ */
 export async function countLive(
   client: Client,
   selection: { namespace?: string | undefined; fieldSelector?: string },
   matches: (token: BotToken) => boolean,
   signal: AbortSignal,
-): Promise<number> {
-  let count = 0;
+): Promise<{ matching: number; unreadable: number }> {
+  const count = { matching: 0, unreadable: 0 };
   let next: string | undefined;
   do {
-    const page = await client.list(botTokenKind, { signal, limit: 500, ...selection, ...(next && { continue: next }) });
-    count += page.items.filter(matches).length;
+    const page = await client.page(botTokenKind, { signal, limit: 500, ...selection, ...(next && { continue: next }) });
+    for (const token of page.items.map(item => readableOf(botTokenKind, item))) {
+      if (token === undefined) count.unreadable++;
+      else if (matches(token)) count.matching++;
+    }
     next = page.continue;
   } while (next !== undefined);
   return count;

@@ -57,6 +57,8 @@ export interface OwnSecret {
 export type BotUserSeen =
   | { state: 'absent' }
   | { state: 'deleted' }
+  /** It is there, in a form that this version does not know. */
+  | { state: 'unreadable' }
   | { state: 'found'; uid: string; grant: Grant<Wish> };
 
 /** Everything that a decision about one BotToken rests on. */
@@ -135,6 +137,11 @@ export function decide(seen: Observed, now: Date): Step {
       stalled('UnknownFormat', `${where} is in a form that this version does not know: it is left alone`),
       now,
     );
+  }
+  if (botUser.state === 'unreadable') {
+    const name = `BotUser ${token.spec.botUserRef.name} in namespace ${token.metadata.namespace}`;
+    const message = `${name} is in a form that this version does not know: nothing is concluded from it`;
+    return report(seen, { state: 'reconciling', reason: 'UnknownFormat', message }, now);
   }
   if (botUser.state !== 'found') return withoutBotUser(seen, record, botUser.state, now);
   const waiting = retryTime(token, now);
@@ -320,7 +327,8 @@ function verdictOf(token: BotToken, record: Recorded, grant: Grant<Wish>, now: D
     );
   }
   if (grant.allowed) return issued(token, record.inputs);
-  if (grant.blocked.reason === 'IssuerNotFound') return grant.blocked; // nobody can verify what it signed
+  const unserved: Reason[] = ['IssuerNotFound', 'UnknownFormat'];
+  if (unserved.includes(grant.blocked.reason)) return grant.blocked; // nobody can verify what it signed
   if (grant.blocked.state === 'reconciling') return issued(token, record.inputs);
   // A ceiling that came later refuses the next issue and takes nothing away; a spec that asks for more is not served.
   if (grant.wish !== undefined && changeOf(record.inputs, grant.wish) !== 'none') return grant.blocked;

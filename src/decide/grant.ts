@@ -25,7 +25,8 @@ export type Grant<T> =
   | { allowed: false; blocked: Verdict & { state: 'reconciling' | 'stalled' }; wish?: Wish };
 
 export interface IssuerSeen {
-  issuer: ClusterTokenIssuer | undefined;
+  /** `unreadable`: it is there, in a form that this version does not know. */
+  issuer: ClusterTokenIssuer | 'unreadable' | undefined;
   /** The labels of the BotUser's namespace, undefined while the namespace is not known. */
   namespaceLabels: Labels | undefined;
 }
@@ -40,6 +41,7 @@ export function botUserGrant(
   const { issuer } = seen;
   const name = `ClusterTokenIssuer ${issuerRef.name}`;
   if (issuer === undefined) return waits('IssuerNotFound', `${name} does not exist; spec.issuerRef names it`);
+  if (issuer === 'unreadable') return waits('UnknownFormat', `${name} is in a form that this version does not know`);
   if (issuer.metadata.deletionTimestamp !== undefined) return waits('IssuerDeleted', `${name} is being deleted`);
   if (!allowsNamespace(issuer.spec.allowedNamespaces, seen.namespaceLabels)) {
     return stalls(
@@ -125,7 +127,7 @@ export function isOlder(
 function botUserBlocks(botUser: BotUser, blocked: Verdict): Grant<never> {
   const message = `BotUser ${botUser.metadata.name} cannot be used (${blocked.reason}): ${blocked.message}`;
   // Whether it goes on by itself is the BotUser's matter; for the token it does, the moment the BotUser can be used.
-  const passedOn: Reason[] = ['NamespaceNotAllowed', 'IssuerNotFound', 'IssuerDeleted'];
+  const passedOn: Reason[] = ['NamespaceNotAllowed', 'IssuerNotFound', 'IssuerDeleted', 'UnknownFormat'];
   const reason = passedOn.includes(blocked.reason) ? blocked.reason : 'BotUserNotReady';
   return blocked.state === 'stalled' ? stalls(reason, message) : waits(reason, message);
 }

@@ -39,6 +39,8 @@ export interface Observed {
   isNeeded: (key: PublishedKey) => boolean;
   /** BotTokens with a credential of this issuer (this UID), by the cache. */
   credentials: number;
+  /** BotTokens of which nobody can tell, because they or their records cannot be read: they count until somebody can. */
+  unknownCredentials: number;
   /** The same by a live read of this pass; undefined while there was none. */
   confirmedCredentials: number | undefined;
 }
@@ -80,10 +82,12 @@ export function decide(seen: Observed, now: Date): Step {
 
 function deletion(seen: Observed, finalized: boolean, now: Date): Step {
   if (!finalized) return { do: 'rest' };
-  const { credentials, confirmedCredentials: confirmed } = seen;
+  const { unknownCredentials: unknown, confirmedCredentials: confirmed } = seen;
+  const credentials = seen.credentials + unknown;
   if (credentials === 0 && confirmed === undefined) return { do: 'confirm-credentials' };
   if (credentials === 0 && confirmed === 0) return { do: 'remove-finalizer' };
-  const message = `${confirmed ?? credentials} credentials depend on it: delete or revoke their BotTokens, or point them elsewhere`;
+  const counted = unknown === 0 ? '' : ` (${unknown} BotTokens that cannot be read are counted)`;
+  const message = `${confirmed ?? credentials} credentials depend on it${counted}: delete or revoke their BotTokens, or point them elsewhere`;
   return statusWrite(seen, keysOf(seen.issuer), { state: 'reconciling', reason: 'InUse', message }, now);
 }
 

@@ -102,3 +102,17 @@ export function parseKubeObject(value: unknown): KubeObject & Record<string, unk
   if (isKubeObject(value)) return value;
   throw new MalformedObject('an object without name, uid or resourceVersion');
 }
+
+/** The same kind, of which only the metadata is understood. */
+export function rawOf(resource: Resource): Resource<KubeObject & Record<string, unknown>> {
+  return { ...resource, parse: parseKubeObject };
+}
+
+/** The object where this version understands it. */
+export function readableOf<T extends KubeObject>(resource: Resource<T>, object: unknown): T | undefined {
+  try {
+    return resource.parse(object);
+  } catch {
+    return undefined; // what is wrong with it has been logged by whoever saw it first
+  }
+}

@@ -25,6 +25,7 @@ export class Store<T extends KubeObject> {
   /** What is known to be gone although the watch has not said so yet, with the version that was last held. */
   readonly #gone = new Map<Key, { uid: string; resourceVersion: string }>();
   readonly #listeners: Listener<T>[] = [];
+  readonly #unreadableListeners: ((object: KubeObject) => void)[] = [];
   readonly #listenerFailed: (error: unknown) => void;
   readonly #interned = new Interned();
   #seen = '0';
@@ -65,6 +66,11 @@ export class Store<T extends KubeObject> {
     return this.#unreadable.get(key);
   }
 
+  /** All that is there and could not be parsed, with its metadata alone. */
+  unreadables(): Iterable<KubeObject> {
+    return this.#unreadable.values();
+  }
+
   /** Everything up to this resourceVersion has been delivered; '0' before the first list. */
   get seen(): string {
     return this.#seen;
@@ -73,6 +79,17 @@ export class Store<T extends KubeObject> {
   /** Told synchronously after each change, in the order of subscription. One that throws harms nobody. */
   onChange(listener: Listener<T>): void {
     this.#listeners.push(listener);
+  }
+
+  /** Told after an object was seen that cannot be parsed, and after such a one has gone. Who listens must not throw. */
+  onUnreadable(listener: (object: KubeObject) => void): void {
+    this.#unreadableListeners.push(listener);
+  }
+
+  /** What a live read showed and nobody can parse; by the rules of `put`. */
+  putUnreadable(object: KubeObject): void {
+    const newer = compareVersions(object.metadata.resourceVersion, this.#seen) > 0;
+    if (newer && this.#isNewer(object)) this.#refuse(object);
   }
 
   /**
@@ -181,12 +198,19 @@ export class Store<T extends KubeObject> {
 
   #refuse({ apiVersion, kind, metadata }: KubeObject): void {
     const key = keyOf(metadata);
+    const object = slim({ apiVersion, kind, metadata }, this.#interned);
+    this.#unreadable.delete(key);
     this.#drop(key);
-    this.#unreadable.set(key, slim({ apiVersion, kind, metadata }, this.#interned));
+    this.#unreadable.set(key, object);
+    for (const listener of this.#unreadableListeners) listener(object);
   }
 
   #drop(key: Key): void {
-    this.#unreadable.delete(key);
+    const unreadable = this.#unreadable.get(key);
+    if (unreadable !== undefined) {
+      this.#unreadable.delete(key);
+      for (const listener of this.#unreadableListeners) listener(unreadable);
+    }
     const before = this.#objects.get(key);
     if (before === undefined) return;
     this.#objects.delete(key);

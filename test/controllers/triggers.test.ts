@@ -14,7 +14,7 @@ let woken: Set<string>;
 
 beforeEach(() => {
   const { client } = clientOf(configOf('http://127.0.0.1:1')); // nobody asks it anything
-  caches = new Caches({ client, log: silent, clock: systemClock, signal: AbortSignal.abort() });
+  caches = new Caches({ client, log: silent, clock: systemClock });
   woken = new Set();
   const into = (kind: string) => ({ add: (key: string) => void woken.add(`${kind} ${key}`) });
   connect(caches, { tokens: into('token'), botUsers: into('bot'), issuers: into('issuer') });
@@ -74,4 +74,25 @@ test.each<[string, Record<string, string>, Record<string, string>]>([
   woken.clear();
   caches.secrets.put(keySecret('3', after));
   expect(woken).toContain('issuer builtin');
+});
+
+test('what refers to an object that nobody can read is looked at when that comes, and when it goes', () => {
+  caches.botUsers.put(at('1', botUser));
+  caches.tokens.put(at('2', served));
+  for (const change of [
+    () => caches.issuers.putUnreadable(at('3', issuer)),
+    () => caches.issuers.remove('builtin', issuer.metadata.uid),
+  ]) {
+    woken.clear();
+    change();
+    expect(woken).toEqual(new Set(['issuer builtin', 'bot team-a/ci', 'token team-a/deploy']));
+  }
+  for (const change of [
+    () => caches.botUsers.putUnreadable(at('4', botUser)),
+    () => caches.botUsers.remove('team-a/ci', botUser.metadata.uid),
+  ]) {
+    woken.clear();
+    change();
+    expect(woken).toContain('token team-a/deploy');
+  }
 });

@@ -138,7 +138,35 @@ describe('a bot that is being deleted', () => {
   });
 });
 
+describe('a bot that a newer version wrote', () => {
+  const known = { botUser: 'unreadable' } as const;
+
+  test.each<[string, Partial<Situation>]>([
+    ['in force', {}],
+    ['that has none yet', { token: fresh, secret: absent }],
+    ['that was lost', { secret: gone }],
+    ['that has ended', madeFrom({ expiresAt: later(-60) })],
+  ])('leaves a credential %s alone', (_, given) => {
+    expect(told(seen({ ...given, ...known }))).toBe('Ready=False, Reconciling=True, UnknownFormat');
+    const { status } = recorded(seen({ ...given, ...known }));
+    expect(status?.tokenID).toBe(seen(given).token.status?.tokenID);
+    expect(status?.conditions?.[0]?.message).not.toContain('create it');
+  });
+
+  test('holds up neither a revocation nor a deletion', () => {
+    expect(decide(seen({ ...known, token: withSpec({ revoked: true }) }), now)).toEqual(removal);
+    expect(decide(seen({ ...known, token: deleting(served) }), now)).toEqual(removal);
+  });
+});
+
 describe('an issuer', () => {
+  test('that a newer version wrote is waited for, and nothing is destroyed', () => {
+    const known = { issuer: 'unreadable' } as const;
+    for (const given of [{}, { secret: gone }, { token: fresh, secret: absent }, madeFrom({ expiresAt: later(-60) })]) {
+      expect(told(seen({ ...given, ...known }))).toBe('Ready=False, Reconciling=True, UnknownFormat');
+    }
+  });
+
   test('that is gone makes its tokens not Ready, and nothing is destroyed', () => {
     expect(told(seen({ issuer: undefined }))).toBe('Ready=False, Reconciling=True, IssuerNotFound');
     expect(told(seen({ issuer: undefined, secret: gone }))).toBe('Ready=False, Reconciling=True, IssuerNotFound');

@@ -117,8 +117,8 @@ export const secret: OwnSecret = {
 /** What stands around the token, in the terms of a cluster. */
 export interface Situation {
   token: BotToken;
-  botUser: BotUser | undefined;
-  issuer: ClusterTokenIssuer | undefined;
+  botUser: BotUser | 'unreadable' | undefined;
+  issuer: ClusterTokenIssuer | 'unreadable' | undefined;
   rivals: readonly BotUser[];
   secret: SecretSeen;
   confirmed: Partial<Observed['confirmed']>;
@@ -141,6 +141,7 @@ export function seen(change: Partial<Situation> = {}): Observed {
 
 function botUserSeen(o: Pick<Situation, 'token' | 'botUser' | 'issuer' | 'rivals'>): BotUserSeen {
   if (o.botUser === undefined) return { state: 'absent' };
+  if (o.botUser === 'unreadable') return { state: 'unreadable' };
   if (o.botUser.metadata.deletionTimestamp !== undefined) return { state: 'deleted' };
   const grant = tokenGrant(o.token, o.botUser, o.rivals, { issuer: o.issuer, namespaceLabels: {} });
   return { state: 'found', uid: o.botUser.metadata.uid, grant };

@@ -26,6 +26,7 @@ function seen(change: Partial<Observed> & { secrets?: Record<string, KeySecretSe
     olderWithURL: undefined,
     made: [],
     credentials: 3,
+    unknownCredentials: 0,
     confirmedCredentials: undefined,
     inTheWay: undefined,
     isNeeded: () => true,
@@ -233,6 +234,15 @@ describe('an issuer that is deleted', () => {
     expect(decide(seen({ ...none, confirmedCredentials: 0 }), now)).toEqual({ do: 'remove-finalizer' });
     const next = written(seen({ ...none, confirmedCredentials: 2 }));
     expect(next.status?.conditions?.[0]?.message).toMatch(/^2 credentials depend on it/);
+  });
+
+  test('waits for what cannot be read, and says so', () => {
+    const given = { issuer: going, credentials: 0, unknownCredentials: 2 };
+    const next = written(seen(given));
+    expect(next.status?.conditions?.[0]?.message).toMatch(
+      /^2 credentials .*2 BotTokens that cannot be read are counted/,
+    );
+    expect(decide(seen({ ...given, issuer: next, confirmedCredentials: 0 }), now).do).not.toBe('remove-finalizer');
   });
 
   test('makes no key any more', () => {

@@ -296,6 +296,35 @@ describeOwnControlPlane('an object that a newer version wrote', () => {
     await site.api.patch(path, { spec: before });
   });
 
+  test('ends when it is deleted, though it was served before, and blocks no namespace', async () => {
+    const namespace = await site.namespace();
+    const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/bottokens.botmint.dev';
+    const before = Versions.parse((await site.api.get(path))?.spec);
+    const newer = Versions.parse(JSON.parse(JSON.stringify(before).replace('["JSON"]', '["JSON","Newer"]')));
+    await site.apply(botUser('bot') + botToken('token'), namespace);
+    await site.ready('bottokens', namespace, 'token', 'Issued');
+    const token = (await site.values(namespace, 'token'))?.BUF_TOKEN ?? '';
+    await site.api.patch(path, { spec: newer });
+    const data = [{ key: 'BUF_TOKEN', format: 'Newer' }];
+    await eventually('the newer CRD is served', () =>
+      site.api.patch(`/apis/botmint.dev/v1alpha1/namespaces/${namespace}/bottokens/token`, {
+        spec: { secret: { data } },
+      }),
+    );
+    await site.ready('bottokens', namespace, 'token', 'UnknownFormat');
+    expect((await site.values(namespace, 'token'))?.BUF_TOKEN).toBe(token);
+    await site.api.delete(`/api/v1/namespaces/${namespace}`);
+    await eventually(
+      'the namespace is gone',
+      async () => (await site.api.get(`/api/v1/namespaces/${namespace}`)) === undefined,
+      {
+        seconds: 40,
+      },
+    );
+    expect(await site.introspect(token)).toEqual({ active: false });
+    await site.api.patch(path, { spec: before });
+  });
+
   const Versions = z.object({ versions: z.array(z.looseObject({})) });
 });
 

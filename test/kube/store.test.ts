@@ -42,6 +42,22 @@ describe('what the store holds', () => {
   });
 });
 
+describe('what cannot be parsed', () => {
+  test('is told when it is seen and when it goes, and is in the list in between', () => {
+    const { store } = listed(5);
+    const told: string[] = [];
+    store.onUnreadable(({ metadata }) => told.push(`${metadata.resourceVersion} ${[...store.unreadables()].length}`));
+    store.changed(thing('a', 6), undefined);
+    store.changed(thing('a', 7), undefined);
+    store.deleted(thing('a', 8));
+    store.putUnreadable(thing('a', 8)); // a late answer
+    store.putUnreadable(thing('b', 9));
+    store.changed(thing('b', 10), thing('b', 10));
+    expect(told).toEqual(['6 1', '7 1', '7 0', '9 1']);
+    expect([store.unreadable('ns/b'), store.size]).toEqual([undefined, 1]);
+  });
+});
+
 describe('own writes', () => {
   test('are there at once, and the event about them changes nothing', () => {
     const { store, changes } = listed(5);
