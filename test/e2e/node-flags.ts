@@ -2,4 +2,4 @@
  * How Node runs the operator, in tests and benchmarks as in deploy/ and in `npm run operator`. At rest it keeps little young
  * memory: the default lets that grow to three times 16 MiB and never gives it back.
  */
-export const nodeFlags = ['--max-semi-space-size=2'];
+export const nodeFlags = ['--max-semi-space-size=4'];
