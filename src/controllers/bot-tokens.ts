@@ -4,15 +4,15 @@ import { clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
 import { revokeFinalizer } from '../api/names.ts';
 import { unreachable } from '../base/errors.ts';
 import type { SecretValue } from '../base/secret-value.ts';
+import { decide } from '../decide/bot-token.ts';
 import {
   type BotUserSeen,
-  decide,
   type Observed,
   type OwnSecret,
   type SecretSeen,
   type Step,
   secretNameOf,
-} from '../decide/bot-token.ts';
+} from '../decide/bot-token-seen.ts';
 import type { Operation } from '../decide/bot-token-status.ts';
 import { isOlder, tokenGrant } from '../decide/grant.ts';
 import { readBack } from '../decide/secret-data.ts';

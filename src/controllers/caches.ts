@@ -4,7 +4,7 @@ import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-
 import { managedLabel } from '../api/names.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { secretNameOf } from '../decide/bot-token.ts';
+import { secretNameOf } from '../decide/bot-token-seen.ts';
 import { recordOf } from '../decide/bot-token-status.ts';
 import { type IssuerSeen, usernameOf } from '../decide/grant.ts';
 import type { Client } from '../kube/client.ts';

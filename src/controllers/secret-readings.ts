@@ -1,7 +1,7 @@
 import type { BotToken } from '../api/bot-token.ts';
 import { ownerAnnotation, ownerUIDAnnotation } from '../api/names.ts';
 import { SecretValue } from '../base/secret-value.ts';
-import type { SecretSeen } from '../decide/bot-token.ts';
+import type { SecretSeen } from '../decide/bot-token-seen.ts';
 import { recordOf } from '../decide/bot-token-status.ts';
 import { digestOf } from '../decide/digest.ts';
 import type { Metadata, Secret } from '../kube/core-kinds.ts';

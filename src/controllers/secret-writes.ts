@@ -2,7 +2,7 @@ import type { BotToken } from '../api/bot-token.ts';
 import { timestamp } from '../api/conditions.ts';
 import type { Inputs } from '../api/inputs.ts';
 import type { SecretValue } from '../base/secret-value.ts';
-import { type OwnSecret, type Step, secretNameOf } from '../decide/bot-token.ts';
+import { type OwnSecret, type Step, secretNameOf } from '../decide/bot-token-seen.ts';
 import type { Recorded } from '../decide/bot-token-status.ts';
 import { digestOf } from '../decide/digest.ts';
 import { render } from '../decide/secret-data.ts';

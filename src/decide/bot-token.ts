@@ -4,107 +4,29 @@ import type { Reason, Verdict } from '../api/conditions.ts';
 import type { Inputs } from '../api/inputs.ts';
 import { revokeFinalizer } from '../api/names.ts';
 import {
-  dateOf,
+  type BotUserSeen,
+  type IssueCause,
+  type Observed,
+  type OwnSecret,
+  type Step,
+  secretNameOf,
+} from './bot-token-seen.ts';
+import {
   issuedStatus,
   livePrevious,
   nextTime,
-  type Operation,
   type Recorded,
   recordOf,
   renewTimeOf,
-  retryAfter,
   retryTime,
   revokedStatus,
-  type Status,
-  type StatusWrite,
   statusWrite,
 } from './bot-token-status.ts';
+import { isInForce, isOver, issued, refusal, report, secretInUse, stalled, verdictOf } from './bot-token-verdict.ts';
 import { changeOf, ownChangeOf } from './change.ts';
 import { differ } from './digest.ts';
-import type { Grant, Wish } from './grant.ts';
-import {
-  isLabelled,
-  type Marks,
-  marksOf,
-  renderingOf,
-  type SecretMetadata,
-  sameCredential,
-} from './secret-metadata.ts';
-import { earliest, overlapAfterChangeSeconds } from './times.ts';
-
-/** What was seen of the Secret that the token's spec names. */
-export type SecretSeen =
-  /** `confirmed` by a live read, not only by the watch. */
-  | { state: 'absent'; confirmed: boolean }
-  /** Without any mark of botmint. */
-  | { state: 'foreign' }
-  /** Marked as another object's: `owner` is `<Kind>/<name>`. */
-  | { state: 'held'; owner: string; uid: string; resourceVersion: string }
-  | OwnSecret;
-
-export interface OwnSecret {
-  state: 'ours';
-  uid: string;
-  resourceVersion: string;
-  metadata: SecretMetadata;
-  /** The digest of the data at this resourceVersion; undefined while nobody has read it. */
-  digest: string | undefined;
-  /** Read, and no entry holds the credential any more. */
-  unreadable: boolean;
-}
-
-/** The BotUser that the token refers to; `grant` is what may be issued for it now. */
-export type BotUserSeen =
-  | { state: 'absent' }
-  | { state: 'deleted' }
-  /** It is there, in a form that this version does not know. */
-  | { state: 'unreadable' }
-  | { state: 'found'; uid: string; grant: Grant<Wish> };
-
-/** Everything that a decision about one BotToken rests on. */
-export interface Observed {
-  token: BotToken;
-  botUser: BotUserSeen;
-  secret: SecretSeen;
-  /** What live reads of this pass have confirmed: a cache alone never leads to a destructive step. */
-  confirmed: { botUser: boolean; issuer: boolean };
-  /** The BotToken that names the same Secret and was there first, as `<Kind>/<name>`. */
-  earlierClaim: string | undefined;
-  /** A write of the Secret that the API server refused in this pass. */
-  refused: Refused | undefined;
-}
-
-/** `Delete`: the end of a credential was refused; all else is `Write`. */
-export interface Refused {
-  operation: Operation;
-  reason: Reason;
-  message: string;
-}
-
-export type IssueCause = 'first' | 'renewal' | 'widened' | 'narrowed' | 'lost' | 'edited';
-
-/** One next step: one write, or one live read. After it everything is looked at anew. */
-export type Step =
-  | { do: 'add-finalizer' }
-  | { do: 'remove-finalizer' }
-  | { do: 'confirm'; what: 'bot-user' | 'issuer' | 'secret' }
-  /** Sign a credential and write it: into a new Secret, or over this one. */
-  | {
-      do: 'issue';
-      cause: IssueCause;
-      revision: number;
-      wish: Wish;
-      overlapSeconds: number | undefined;
-      over: OwnSecret | undefined;
-    }
-  /** Write the same credential with the entries and the metadata that the spec has now. */
-  | { do: 'render'; over: OwnSecret; record: Recorded }
-  /** Put only the metadata right. */
-  | { do: 'label'; over: OwnSecret; record: Recorded }
-  /** `predecessor`: what an object of the same name and a dead UID left behind. */
-  | { do: 'delete-secret'; uid: string; resourceVersion: string; cause: 'revoked' | 'predecessor' }
-  | StatusWrite
-  | { do: 'rest'; until: Date | undefined };
+import { isLabelled, type Marks, marksOf, renderingOf, sameCredential } from './secret-metadata.ts';
+import { overlapAfterChangeSeconds } from './times.ts';
 
 /** Superseded credentials that may be alive at once: as many as status.previous holds. */
 export const mostPrevious = 8;
@@ -148,11 +70,6 @@ export function decide(seen: Observed, now: Date): Step {
   if (waiting !== undefined && waiting > now) return { do: 'rest', until: waiting };
   if (seen.refused?.operation === 'Write') return refusal(seen, record, seen.refused, now);
   return withBotUser({ ...seen, botUser }, record, now);
-}
-
-/** The effective name of the Secret: `spec.secret.name`, else the object's. */
-export function secretNameOf(token: BotToken): string {
-  return token.spec.secret.name ?? token.metadata.name;
 }
 
 // The end of a credential: the spec alone has already made it dead (section 3 of the design); the Secret is taken away.
@@ -316,81 +233,7 @@ function issue(seen: Found, record: Recorded | undefined, cause: IssueCause, now
   return { do: 'issue', cause, revision, wish: grant.value, overlapSeconds, over };
 }
 
-// Saying so.
-
-function verdictOf(token: BotToken, record: Recorded, grant: Grant<Wish>, now: Date): Verdict {
-  if (isExpired(record, now)) {
-    if (!grant.allowed && token.spec.rotation !== undefined) return grant.blocked;
-    return stalled(
-      'Expired',
-      `the credential ended at ${record.inputs.expiresAt}: set spec.rotation, or make a new BotToken`,
-    );
-  }
-  if (grant.allowed) return issued(token, record.inputs);
-  const unserved: Reason[] = ['IssuerNotFound', 'UnknownFormat'];
-  if (unserved.includes(grant.blocked.reason)) return grant.blocked; // nobody can verify what it signed
-  if (grant.blocked.state === 'reconciling') return issued(token, record.inputs);
-  // A ceiling that came later refuses the next issue and takes nothing away; a spec that asks for more is not served.
-  if (grant.wish !== undefined && changeOf(record.inputs, grant.wish) !== 'none') return grant.blocked;
-  return { state: 'ready', reason: grant.blocked.reason, message: `nothing more is issued: ${grant.blocked.message}` };
-}
-
-function issued(token: BotToken, { expiresAt }: Inputs): Verdict {
-  const end = expiresAt === undefined ? 'it has no end' : `it ends at ${expiresAt}`;
-  return { state: 'ready', reason: 'Issued', message: `the credential is in Secret ${secretNameOf(token)}; ${end}` };
-}
-
-function secretInUse(token: BotToken, owner: string): Verdict {
-  return stalled(
-    'SecretInUse',
-    `${owner} writes to Secret ${secretNameOf(token)}: delete ${owner}, or make a new BotToken with another spec.secret.name`,
-  );
-}
-
-function stalled(reason: Reason, message: string): Verdict {
-  return { state: 'stalled', reason, message };
-}
-
-/** Writes a status that says so, or rests until time alone changes something. */
-function report(seen: Observed, verdict: Verdict, now: Date, pollSeconds?: number): Step {
-  const { token } = seen;
-  const { retry: _, ...fields } = token.status ?? {};
-  const write = statusWrite(token, fields, verdict, now, 'state');
-  if (write !== undefined) return write;
-  const poll = pollSeconds === undefined ? undefined : new Date(now.getTime() + pollSeconds * 1000);
-  return { do: 'rest', until: earliest(poll, nextTime(token, now)) };
-}
-
-/** The API server's own words, and the time of the next attempt. A credential that is in force keeps the token Ready. */
-function refusal(
-  seen: Observed,
-  record: Recorded | undefined,
-  { operation, reason, message }: Refused,
-  now: Date,
-): Step {
-  const { token } = seen;
-  const retry = retryAfter(token, reason, now, operation);
-  const fields = { ...token.status, retry } as Status;
-  const verdict: Verdict = { state: isInForce(seen, record, now) ? 'ready' : 'reconciling', reason, message };
-  return statusWrite(token, fields, verdict, now, 'state') ?? { do: 'rest', until: dateOf(retry.at) };
-}
-
 // Questions.
-
-function isExpired({ inputs }: Recorded, now: Date): boolean {
-  return inputs.expiresAt !== undefined && Date.parse(inputs.expiresAt) <= now.getTime();
-}
-
-/** Whether the recorded credential has not ended and is where pods find it. */
-function isInForce({ secret }: Observed, record: Recorded | undefined, now: Date): record is Recorded {
-  if (record === undefined || isExpired(record, now) || secret.state !== 'ours') return false;
-  return secret.digest !== undefined && !differ(secret.digest, record.inputs.digest);
-}
-
-/** Ended for good: nothing renews it. */
-function isOver(token: BotToken, record: Recorded, now: Date): boolean {
-  return isExpired(record, now) && token.spec.rotation === undefined;
-}
 
 function hasFinalizer(token: BotToken): boolean {
   return token.metadata.finalizers?.includes(revokeFinalizer) === true;

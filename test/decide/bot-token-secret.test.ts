@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { inputsAnnotation, managedLabel, ownerUIDAnnotation, tokenIDAnnotation } from '../../src/api/names.ts';
-import { decide, type SecretSeen, type Step } from '../../src/decide/bot-token.ts';
+import { decide } from '../../src/decide/bot-token.ts';
+import type { SecretSeen, Step } from '../../src/decide/bot-token-seen.ts';
 import {
   fresh,
   inputs,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { decide, type Observed, type Step } from '../../src/decide/bot-token.ts';
+import { decide } from '../../src/decide/bot-token.ts';
+import type { Observed, Step } from '../../src/decide/bot-token-seen.ts';
 import {
   botUser,
   deleting,

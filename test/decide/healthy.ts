@@ -4,7 +4,7 @@ import type { ClusterTokenIssuer } from '../../src/api/cluster-token-issuer.ts';
 import { conditionsOf } from '../../src/api/conditions.ts';
 import { Inputs } from '../../src/api/inputs.ts';
 import { revokeFinalizer } from '../../src/api/names.ts';
-import type { BotUserSeen, Observed, OwnSecret, SecretSeen } from '../../src/decide/bot-token.ts';
+import type { BotUserSeen, Observed, OwnSecret, SecretSeen } from '../../src/decide/bot-token-seen.ts';
 import { tokenGrant } from '../../src/decide/grant.ts';
 import { type SecretMetadata, wantedMetadata } from '../../src/decide/secret-metadata.ts';
 

@@ -3,7 +3,7 @@ import { timestamp } from '../../src/api/conditions.ts';
 import type { Inputs } from '../../src/api/inputs.ts';
 import { SecretValue } from '../../src/base/secret-value.ts';
 import { type Minted, rendered } from '../../src/controllers/secret-writes.ts';
-import type { Step } from '../../src/decide/bot-token.ts';
+import type { Step } from '../../src/decide/bot-token-seen.ts';
 import { renderingOf } from '../../src/decide/secret-metadata.ts';
 import { endOf, wholeSeconds } from '../../src/decide/times.ts';
 import { type BotTokenClaims, subjectOf } from '../../src/issuers/jwt/claims.ts';

@@ -1,5 +1,6 @@
 import { BotToken } from '../../src/api/bot-token.ts';
-import { decide, type Observed } from '../../src/decide/bot-token.ts';
+import { decide } from '../../src/decide/bot-token.ts';
+import type { Observed } from '../../src/decide/bot-token-seen.ts';
 import type { StatusWrite } from '../../src/decide/bot-token-status.ts';
 import { applyMergePatch } from '../base/apply-merge-patch.ts';
 import { now } from './healthy.ts';

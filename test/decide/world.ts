@@ -12,15 +12,8 @@ import {
   rendered,
   rewrittenSecret,
 } from '../../src/controllers/secret-writes.ts';
-import {
-  type BotUserSeen,
-  decide,
-  type Observed,
-  type OwnSecret,
-  type Refused,
-  type SecretSeen,
-  type Step,
-} from '../../src/decide/bot-token.ts';
+import { decide } from '../../src/decide/bot-token.ts';
+import type { BotUserSeen, Observed, OwnSecret, Refused, SecretSeen, Step } from '../../src/decide/bot-token-seen.ts';
 import { tokenGrant } from '../../src/decide/grant.ts';
 import { readBack } from '../../src/decide/secret-data.ts';
 import { renderingOf } from '../../src/decide/secret-metadata.ts';

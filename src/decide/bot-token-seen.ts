@@ -1,0 +1,84 @@
+import type { BotToken } from '../api/bot-token.ts';
+import type { Reason } from '../api/conditions.ts';
+import type { Operation, Recorded, StatusWrite } from './bot-token-status.ts';
+import type { Grant, Wish } from './grant.ts';
+import type { SecretMetadata } from './secret-metadata.ts';
+
+/** What was seen of the Secret that the token's spec names. */
+export type SecretSeen =
+  /** `confirmed` by a live read, not only by the watch. */
+  | { state: 'absent'; confirmed: boolean }
+  /** Without any mark of botmint. */
+  | { state: 'foreign' }
+  /** Marked as another object's: `owner` is `<Kind>/<name>`. */
+  | { state: 'held'; owner: string; uid: string; resourceVersion: string }
+  | OwnSecret;
+
+export interface OwnSecret {
+  state: 'ours';
+  uid: string;
+  resourceVersion: string;
+  metadata: SecretMetadata;
+  /** The digest of the data at this resourceVersion; undefined while nobody has read it. */
+  digest: string | undefined;
+  /** Read, and no entry holds the credential any more. */
+  unreadable: boolean;
+}
+
+/** The BotUser that the token refers to; `grant` is what may be issued for it now. */
+export type BotUserSeen =
+  | { state: 'absent' }
+  | { state: 'deleted' }
+  /** It is there, in a form that this version does not know. */
+  | { state: 'unreadable' }
+  | { state: 'found'; uid: string; grant: Grant<Wish> };
+
+/** Everything that a decision about one BotToken rests on. */
+export interface Observed {
+  token: BotToken;
+  botUser: BotUserSeen;
+  secret: SecretSeen;
+  /** What live reads of this pass have confirmed: a cache alone never leads to a destructive step. */
+  confirmed: { botUser: boolean; issuer: boolean };
+  /** The BotToken that names the same Secret and was there first, as `<Kind>/<name>`. */
+  earlierClaim: string | undefined;
+  /** A write of the Secret that the API server refused in this pass. */
+  refused: Refused | undefined;
+}
+
+/** `Delete`: the end of a credential was refused; all else is `Write`. */
+export interface Refused {
+  operation: Operation;
+  reason: Reason;
+  message: string;
+}
+
+export type IssueCause = 'first' | 'renewal' | 'widened' | 'narrowed' | 'lost' | 'edited';
+
+/** One next step: one write, or one live read. After it everything is looked at anew. */
+export type Step =
+  | { do: 'add-finalizer' }
+  | { do: 'remove-finalizer' }
+  | { do: 'confirm'; what: 'bot-user' | 'issuer' | 'secret' }
+  /** Sign a credential and write it: into a new Secret, or over this one. */
+  | {
+      do: 'issue';
+      cause: IssueCause;
+      revision: number;
+      wish: Wish;
+      overlapSeconds: number | undefined;
+      over: OwnSecret | undefined;
+    }
+  /** Write the same credential with the entries and the metadata that the spec has now. */
+  | { do: 'render'; over: OwnSecret; record: Recorded }
+  /** Put only the metadata right. */
+  | { do: 'label'; over: OwnSecret; record: Recorded }
+  /** `predecessor`: what an object of the same name and a dead UID left behind. */
+  | { do: 'delete-secret'; uid: string; resourceVersion: string; cause: 'revoked' | 'predecessor' }
+  | StatusWrite
+  | { do: 'rest'; until: Date | undefined };
+
+/** The effective name of the Secret: `spec.secret.name`, else the object's. */
+export function secretNameOf(token: BotToken): string {
+  return token.spec.secret.name ?? token.metadata.name;
+}
