@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { dnsLabel, identityID, objectName, service } from './forms.ts';
 import { ageColumn, createdByColumn, defineKind, readyColumns } from './kind.ts';
-import { objectFields, retry, statusFields, unseen } from './object.ts';
+import { objectFields, statusFields, unseen } from './object.ts';
 import { celMatches, guarded, immutable, mapBy, text } from './schema.ts';
 
 const issuerRef = immutable(
@@ -52,7 +52,6 @@ const status = z
       .int()
       .exactOptional()
       .describe('How many BotTokens of this bot have a credential that works. May lag a little.'),
-    retry: retry.exactOptional(),
   })
   .describe('What botmint has seen and done. Only botmint writes it.');
 
