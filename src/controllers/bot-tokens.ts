@@ -1,6 +1,6 @@
 import { type BotToken, botTokenKind } from '../api/bot-token.ts';
-import { botUserKind } from '../api/bot-user.ts';
-import { clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
+import { type BotUser, botUserKind } from '../api/bot-user.ts';
+import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
 import { revokeFinalizer } from '../api/names.ts';
 import { unreachable } from '../base/errors.ts';
 import type { SecretValue } from '../base/secret-value.ts';
@@ -23,6 +23,7 @@ import { type Metadata, secretMetadata, secrets } from '../kube/core-kinds.ts';
 import { isAlreadyExists, isConflict, isNotFound, KubeError } from '../kube/errors.ts';
 import { compareVersions, type Key, keyOf, type Ref } from '../kube/objects.ts';
 import { botUserKeyOf, issuerSeen, secretKeyOf, usernameKeyOf } from './caches.ts';
+import { Kept } from './kept.ts';
 import { dataOf, digestOfSecret, SecretReadings } from './secret-readings.ts';
 import {
   type Minted,
@@ -35,7 +36,7 @@ import {
   withoutValues,
 } from './secret-writes.ts';
 import type { SigningKeys } from './signing-keys.ts';
-import { finalize, patchObject, refresh, release, Unsettled, type World } from './world.ts';
+import { Unsettled, type World } from './world.ts';
 
 /** More steps than the longest way there is: an issue with a conflict at every write. */
 const mostSteps = 24;
@@ -57,12 +58,19 @@ interface Pass {
  */
 export class BotTokens {
   readonly #world: World;
+  readonly #tokens: Kept<BotToken>;
+  readonly #botUsers: Kept<BotUser>;
+  readonly #issuers: Kept<ClusterTokenIssuer>;
   readonly #keys: SigningKeys;
   readonly #digestKey: SecretValue;
   readonly #readings = new SecretReadings();
 
   constructor(world: World, o: { keys: SigningKeys; digestKey: SecretValue }) {
     this.#world = world;
+    const { client, caches } = world;
+    this.#tokens = new Kept(client, botTokenKind, caches.tokens);
+    this.#botUsers = new Kept(client, botUserKind, caches.botUsers);
+    this.#issuers = new Kept(client, clusterTokenIssuerKind, caches.issuers);
     this.#keys = o.keys;
     this.#digestKey = o.digestKey;
     world.caches.secrets.onChange(({ before, after }) => {
@@ -127,10 +135,9 @@ export class BotTokens {
   // Act --------------------------------------------------------------------------------------------------------
 
   async #act(token: BotToken, step: Exclude<Step, { do: 'rest' }>, pass: Pass, signal: AbortSignal): Promise<void> {
-    const { client, caches } = this.#world;
     switch (step.do) {
       case 'add-finalizer':
-        await finalize(client, botTokenKind, caches.tokens, token, revokeFinalizer, signal);
+        await this.#tokens.finalize(token, revokeFinalizer, signal);
         return;
       case 'remove-finalizer':
         return this.#release(token, signal);
@@ -161,15 +168,12 @@ export class BotTokens {
   }
 
   async #release(token: BotToken, signal: AbortSignal): Promise<void> {
-    const { client, caches, metrics } = this.#world;
-    const gone = await release(client, botTokenKind, caches.tokens, token, revokeFinalizer, signal);
-    if (gone && token.status?.tokenID !== undefined) metrics.revoked.inc({ cause: 'deleted' });
+    const gone = await this.#tokens.release(token, revokeFinalizer, signal);
+    if (gone && token.status?.tokenID !== undefined) this.#world.metrics.revoked.inc({ cause: 'deleted' });
   }
 
   async #writeStatus(token: BotToken, step: Step & { do: 'write-status' }, signal: AbortSignal): Promise<void> {
-    const { client, caches } = this.#world;
-    const body = { status: step.patch };
-    if (!(await patchObject(client, botTokenKind, caches.tokens, token, body, signal, 'status'))) return;
+    if (!(await this.#tokens.patchStatus(token, step.patch, signal))) return;
     if (step.because === 'revoked') this.#world.metrics.revoked.inc({ cause: step.verdict.reason });
     this.#world.report('BotToken', token, step.verdict, { always: step.because === 'issued', action: 'Reconcile' });
   }
@@ -180,17 +184,17 @@ export class BotTokens {
     pass: Pass,
     signal: AbortSignal,
   ): Promise<void> {
-    const { client, caches } = this.#world;
+    const { caches } = this.#world;
     switch (what) {
       case 'bot-user': {
         const ref = { namespace: token.metadata.namespace, name: token.spec.botUserRef.name };
-        await refresh(client, botUserKind, caches.botUsers, ref, signal);
+        await this.#botUsers.refresh(ref, signal);
         pass.confirmed.botUser = true;
         return;
       }
       case 'issuer': {
         const name = caches.botUsers.get(botUserKeyOf(token))?.spec.issuerRef.name;
-        if (name !== undefined) await refresh(client, clusterTokenIssuerKind, caches.issuers, { name }, signal);
+        if (name !== undefined) await this.#issuers.refresh({ name }, signal);
         pass.confirmed.issuer = true;
         return;
       }
@@ -325,7 +329,7 @@ export class BotTokens {
     const { uid, resourceVersion } = step;
     if (step.cause === 'predecessor') {
       // Before another UID's Secret is touched: a live read must say that this token is the one of that name.
-      await refresh(client, botTokenKind, caches.tokens, token.metadata, signal);
+      await this.#tokens.refresh(token.metadata, signal);
       if (caches.tokens.get(keyOf(token))?.metadata.uid !== token.metadata.uid) return;
     }
     try {

@@ -8,7 +8,8 @@ import { botUserGrant } from '../decide/grant.ts';
 import type { Outcome } from '../kube/controller.ts';
 import { type Key, keyOf } from '../kube/objects.ts';
 import { issuerSeen, usernameKeyOf } from './caches.ts';
-import { countLive, finalize, patchObject, release, restOf, Unsettled, type World } from './world.ts';
+import { Kept } from './kept.ts';
+import { countLive, restOf, Unsettled, type World } from './world.ts';
 
 /** More steps than a BotUser can need: finalizer, count, status, release, and a conflict at each. */
 const mostSteps = 12;
@@ -16,9 +17,11 @@ const mostSteps = 12;
 /** Says whether a BotUser can be used, and keeps it until its credentials are revoked. */
 export class BotUsers {
   readonly #world: World;
+  readonly #botUsers: Kept<BotUser>;
 
   constructor(world: World) {
     this.#world = world;
+    this.#botUsers = new Kept(world.client, botUserKind, world.caches.botUsers);
   }
 
   async reconcile(key: Key, signal: AbortSignal): Promise<Outcome> {
@@ -49,21 +52,20 @@ export class BotUsers {
     pass: { confirmedTokens: number | undefined },
     signal: AbortSignal,
   ): Promise<void> {
-    const { client, caches, report } = this.#world;
+    const { report } = this.#world;
     switch (step.do) {
       case 'add-finalizer': {
-        await finalize(client, botUserKind, caches.botUsers, botUser, revokeFinalizer, signal);
+        await this.#botUsers.finalize(botUser, revokeFinalizer, signal);
         return;
       }
       case 'confirm-tokens':
         pass.confirmedTokens = await this.#countLive(botUser, signal);
         return;
       case 'remove-finalizer':
-        await release(client, botUserKind, caches.botUsers, botUser, revokeFinalizer, signal);
+        await this.#botUsers.release(botUser, revokeFinalizer, signal);
         return;
       case 'write-status': {
-        const body = { status: step.patch };
-        const written = await patchObject(client, botUserKind, caches.botUsers, botUser, body, signal, 'status');
+        const written = await this.#botUsers.patchStatus(botUser, step.patch, signal);
         if (written) report('BotUser', botUser, step.verdict, { always: false, action: 'Reconcile' });
         return;
       }

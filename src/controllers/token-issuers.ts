@@ -10,8 +10,9 @@ import { SigningKeyInvalid } from '../issuers/jwt/keys.ts';
 import type { Outcome } from '../kube/controller.ts';
 import type { Key } from '../kube/objects.ts';
 import { unknownIssuer } from './caches.ts';
+import { Kept } from './kept.ts';
 import type { SigningKeys } from './signing-keys.ts';
-import { countLive, finalize, patchObject, release, restOf, Unsettled, type World } from './world.ts';
+import { countLive, restOf, Unsettled, type World } from './world.ts';
 
 /** More steps than making and publishing two keys takes, with a conflict at each. */
 const mostSteps = 24;
@@ -32,10 +33,12 @@ interface Pass {
 /** Makes, publishes and watches over the keys of the issuers. */
 export class TokenIssuers {
   readonly #world: World;
+  readonly #issuers: Kept<ClusterTokenIssuer>;
   readonly #keys: SigningKeys;
 
   constructor(world: World, keys: SigningKeys) {
     this.#world = world;
+    this.#issuers = new Kept(world.client, clusterTokenIssuerKind, world.caches.issuers);
     this.#keys = keys;
   }
 
@@ -80,14 +83,14 @@ export class TokenIssuers {
     pass: Pass,
     signal: AbortSignal,
   ): Promise<void> {
-    const { client, caches, report } = this.#world;
+    const { report } = this.#world;
     switch (step.do) {
       case 'add-finalizer': {
-        await finalize(client, clusterTokenIssuerKind, caches.issuers, issuer, inUseFinalizer, signal);
+        await this.#issuers.finalize(issuer, inUseFinalizer, signal);
         return;
       }
       case 'remove-finalizer':
-        await release(client, clusterTokenIssuerKind, caches.issuers, issuer, inUseFinalizer, signal);
+        await this.#issuers.release(issuer, inUseFinalizer, signal);
         return;
       case 'confirm-credentials':
         pass.confirmedCredentials = await this.#countLive(issuer, signal);
@@ -98,16 +101,7 @@ export class TokenIssuers {
       case 'make-key':
         return this.#makeKey(issuer, step.number, pass, signal);
       case 'write-status': {
-        const body = { status: step.patch };
-        const written = await patchObject(
-          client,
-          clusterTokenIssuerKind,
-          caches.issuers,
-          issuer,
-          body,
-          signal,
-          'status',
-        );
+        const written = await this.#issuers.patchStatus(issuer, step.patch, signal);
         if (written) report('ClusterTokenIssuer', issuer, step.verdict, { always: false, action: 'Reconcile' });
         return;
       }

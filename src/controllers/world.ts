@@ -7,11 +7,8 @@ import type { Log } from '../base/log.ts';
 import type { Counter, Metrics } from '../base/metrics.ts';
 import type { Client } from '../kube/client.ts';
 import type { Outcome } from '../kube/controller.ts';
-import { isConflict, isNotFound } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
-import { withFinalizer, withoutFinalizer } from '../kube/finalizer.ts';
-import { type KubeObject, keyOf, type Ref, type Resource, rawOf, readableOf } from '../kube/objects.ts';
-import type { Store } from '../kube/store.ts';
+import { type KubeObject, readableOf } from '../kube/objects.ts';
 import type { Caches } from './caches.ts';
 
 /** What reconciling of every kind needs: the cluster as it is known, the way to change it, and the time. */
@@ -68,22 +65,6 @@ export function reporter(o: {
   };
 }
 
-/** The object of the moment, read live, into its cache: after a conflict, or before something that cannot be undone. */
-export async function refresh<T extends KubeObject>(
-  client: Client,
-  resource: Resource<T>,
-  store: Store<T>,
-  ref: Ref,
-  signal: AbortSignal,
-): Promise<void> {
-  const live = await client.get(rawOf(resource), ref, { signal });
-  const cached = store.get(keyOf(ref)) ?? store.unreadable(keyOf(ref));
-  const readable = live && readableOf(resource, live);
-  if (readable !== undefined) store.put(readable);
-  else if (live !== undefined) store.putUnreadable(live);
-  else if (cached !== undefined) store.remove(keyOf(ref), cached.metadata.uid);
-}
-
 /**
  * How many BotTokens match by a live list, page by page, and how many of them nobody can read: for what a cache alone must
  * not decide.
@@ -105,60 +86,6 @@ export async function countLive(
     next = page.continue;
   } while (next !== undefined);
   return count;
-}
-
-/**
- * A merge patch at the resourceVersion that the decision saw; the answer goes into the cache. False when the object has
- * moved: what it is now is in the cache then, and the next look decides anew.
- */
-export async function patchObject<T extends KubeObject>(
-  client: Client,
-  resource: Resource<T>,
-  store: Store<T>,
-  object: T,
-  body: object,
-  signal: AbortSignal,
-  subresource?: 'status',
-): Promise<boolean> {
-  const { resourceVersion } = object.metadata;
-  try {
-    const options = { signal, resourceVersion, ...(subresource === undefined ? {} : { subresource }) };
-    store.put(await client.patch(resource, object.metadata, body, options));
-    return true;
-  } catch (error) {
-    if (!isConflict(error) && !isNotFound(error)) throw error;
-    await refresh(client, resource, store, object.metadata, signal);
-    return false;
-  }
-}
-
-/** Puts the finalizer on, beside those of others. */
-export async function finalize<T extends KubeObject>(
-  client: Client,
-  resource: Resource<T>,
-  store: Store<T>,
-  object: T,
-  finalizer: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const body = withFinalizer(object, finalizer);
-  if (body !== undefined) await patchObject(client, resource, store, object, body, signal);
-}
-
-/** Takes the finalizer off, the last write for an object that goes. True when it was done; the cache lets go of the ghost. */
-export async function release<T extends KubeObject>(
-  client: Client,
-  resource: Resource<T>,
-  store: Store<T>,
-  object: T,
-  finalizer: string,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const body = withoutFinalizer(object, finalizer);
-  if (body === undefined || !(await patchObject(client, resource, store, object, body, signal))) return false;
-  const after = store.get(keyOf(object));
-  if ((after?.metadata.finalizers ?? []).length === 0) store.remove(keyOf(object), object.metadata.uid);
-  return true;
 }
 
 /** The outcome for what others depend on: one that is going looks again by itself, should the end of the last of them have been missed. */

@@ -4,8 +4,9 @@ import { botUserKind } from '../../src/api/bot-user.ts';
 import { clusterTokenIssuerKind } from '../../src/api/cluster-token-issuer.ts';
 import { revokeFinalizer } from '../../src/api/names.ts';
 import { systemClock } from '../../src/base/clock.ts';
+import { Kept } from '../../src/controllers/kept.ts';
 import { reconcileUnreadable } from '../../src/controllers/unreadable.ts';
-import { countLive, refresh } from '../../src/controllers/world.ts';
+import { countLive } from '../../src/controllers/world.ts';
 import { type KubeObject, keyOf, type Resource } from '../../src/kube/objects.ts';
 import { Store } from '../../src/kube/store.ts';
 import { applyMergePatch } from '../base/apply-merge-patch.ts';
@@ -86,7 +87,7 @@ test('one that moved under our hands is left to the next look, and one that can 
 test('a live read that nobody understands makes an object unreadable, not absent', async () => {
   const { client } = await world(botTokenKind, newer);
   const empty = new Store<typeof served>();
-  await refresh(client, botTokenKind, empty, newer.metadata, signal);
+  await new Kept(client, botTokenKind, empty).refresh(newer.metadata, signal);
   expect(empty.unreadable(keyOf(newer))?.metadata.uid).toBe(newer.metadata.uid);
 });
 
