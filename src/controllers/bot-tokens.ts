@@ -5,50 +5,24 @@ import { revokeFinalizer } from '../api/names.ts';
 import { unreachable } from '../base/errors.ts';
 import type { SecretValue } from '../base/secret-value.ts';
 import { decide } from '../decide/bot-token.ts';
-import {
-  type BotUserSeen,
-  type Observed,
-  type OwnSecret,
-  type SecretSeen,
-  type Step,
-  secretNameOf,
-} from '../decide/bot-token-seen.ts';
-import type { Operation } from '../decide/bot-token-status.ts';
+import type { BotUserSeen, Observed, Step } from '../decide/bot-token-seen.ts';
 import { isOlder, tokenGrant } from '../decide/grant.ts';
-import { readBack } from '../decide/secret-data.ts';
-import { renderingOf } from '../decide/secret-metadata.ts';
-import { SigningKeyInvalid } from '../issuers/jwt/keys.ts';
 import type { Outcome } from '../kube/controller.ts';
-import { type Metadata, secretMetadata, secrets } from '../kube/core-kinds.ts';
-import { isAlreadyExists, isConflict, isNotFound, KubeError } from '../kube/errors.ts';
-import { compareVersions, type Key, keyOf, type Ref } from '../kube/objects.ts';
+import { type Key, keyOf } from '../kube/objects.ts';
 import { botUserKeyOf, issuerSeen, secretKeyOf, usernameKeyOf } from './caches.ts';
 import { Kept } from './kept.ts';
-import { dataOf, digestOfSecret, SecretReadings } from './secret-readings.ts';
-import {
-  type Minted,
-  mint,
-  newSecret,
-  relabelled,
-  relabelledMarks,
-  rendered,
-  rewrittenSecret,
-  withoutValues,
-} from './secret-writes.ts';
+import { SecretReadings } from './secret-readings.ts';
 import type { SigningKeys } from './signing-keys.ts';
+import { TokenSecret, type TokenSecretOptions } from './token-secret.ts';
 import { Unsettled, type World } from './world.ts';
 
 /** More steps than the longest way there is: an issue with a conflict at every write. */
 const mostSteps = 24;
 
-/** What live reads and refusals of one pass have shown. */
+/** What one pass has shown beyond the caches. */
 interface Pass {
-  /** The last live answer about the Secret; `undefined` in it: there is none. */
-  secret?: { live: Metadata | undefined };
-  /** The resourceVersion at which the Secret was read and no entry held the credential. */
-  unreadableAt: string | undefined;
+  secret: TokenSecret;
   confirmed: Observed['confirmed'];
-  refused: Observed['refused'];
 }
 
 /**
@@ -61,9 +35,7 @@ export class BotTokens {
   readonly #tokens: Kept<BotToken>;
   readonly #botUsers: Kept<BotUser>;
   readonly #issuers: Kept<ClusterTokenIssuer>;
-  readonly #keys: SigningKeys;
-  readonly #digestKey: SecretValue;
-  readonly #readings = new SecretReadings();
+  readonly #secrets: TokenSecretOptions;
 
   constructor(world: World, o: { keys: SigningKeys; digestKey: SecretValue }) {
     this.#world = world;
@@ -71,15 +43,15 @@ export class BotTokens {
     this.#tokens = new Kept(client, botTokenKind, caches.tokens);
     this.#botUsers = new Kept(client, botUserKind, caches.botUsers);
     this.#issuers = new Kept(client, clusterTokenIssuerKind, caches.issuers);
-    this.#keys = o.keys;
-    this.#digestKey = o.digestKey;
-    world.caches.secrets.onChange(({ before, after }) => {
-      if (before !== undefined && after === undefined) this.#readings.forget(before.metadata.uid);
+    const readings = new SecretReadings();
+    this.#secrets = { world, ...o, readings };
+    caches.secrets.onChange(({ before, after }) => {
+      if (before !== undefined && after === undefined) readings.forget(before.metadata.uid);
     });
   }
 
   async reconcile(key: Key, signal: AbortSignal): Promise<Outcome> {
-    const pass: Pass = { unreadableAt: undefined, confirmed: { botUser: false, issuer: false }, refused: undefined };
+    const pass: Pass = { secret: new TokenSecret(this.#secrets), confirmed: { botUser: false, issuer: false } };
     for (let steps = 0; steps < mostSteps; steps++) {
       const token = this.#world.caches.tokens.get(key);
       if (token === undefined) return { next: 'on-change' };
@@ -94,16 +66,16 @@ export class BotTokens {
   // Observe ----------------------------------------------------------------------------------------------------
 
   #observe(token: BotToken, pass: Pass): Observed {
-    const { confirmed, refused } = pass;
+    const { confirmed, secret } = pass;
     const others = this.#world.caches.tokens.byIndex('secret', secretKeyOf(token));
     const earlier = others.find(other => claims(other) && other !== token && isOlder(other, token));
     return {
       token,
       botUser: this.#botUser(token),
-      secret: this.#secret(token, pass),
+      secret: secret.seen(token),
       confirmed,
       earlierClaim: earlier && `BotToken/${earlier.metadata.name}`,
-      refused,
+      refused: secret.refused,
     };
   }
 
@@ -121,17 +93,6 @@ export class BotTokens {
     return { state: 'found', uid: botUser.metadata.uid, grant: tokenGrant(token, botUser, rivals, seen) };
   }
 
-  /** The newer of what the watch and what a live read of this pass have shown. */
-  #secret(token: BotToken, pass: Pass): SecretSeen {
-    const cached = this.#world.caches.secrets.get(secretKeyOf(token));
-    const live = pass.secret?.live;
-    const newer = cached && live && compareVersions(live.metadata.resourceVersion, cached.metadata.resourceVersion) > 0;
-    const secret = cached === undefined || newer ? live : cached;
-    if (secret === undefined) return { state: 'absent', confirmed: pass.secret !== undefined };
-    const seen = this.#readings.seen(token, secret);
-    return seen.state === 'ours' ? { ...seen, unreadable: pass.unreadableAt === seen.resourceVersion } : seen;
-  }
-
   // Act --------------------------------------------------------------------------------------------------------
 
   async #act(token: BotToken, step: Exclude<Step, { do: 'rest' }>, pass: Pass, signal: AbortSignal): Promise<void> {
@@ -146,20 +107,11 @@ export class BotTokens {
       case 'confirm':
         return this.#confirm(token, step.what, pass, signal);
       case 'issue':
-        return this.#issue(token, step, pass, signal);
+        return pass.secret.issue(token, step, signal);
       case 'render':
-        return this.#render(token, step, pass, signal);
-      case 'label': {
-        const marks = relabelledMarks(token, step.record);
-        const body = { metadata: relabelled(token, step.over, marks) };
-        await this.#writeSecret(token, pass, signal, {
-          over: step.over,
-          body,
-          digest: step.over.digest,
-          data: new Map(),
-        });
-        return;
-      }
+        return pass.secret.render(token, step, signal);
+      case 'label':
+        return pass.secret.label(token, step, signal);
       case 'delete-secret':
         return this.#deleteSecret(token, step, pass, signal);
       default:
@@ -176,6 +128,15 @@ export class BotTokens {
     if (!(await this.#tokens.patchStatus(token, step.patch, signal))) return;
     if (step.because === 'revoked') this.#world.metrics.revoked.inc({ cause: step.verdict.reason });
     this.#world.report('BotToken', token, step.verdict, { always: step.because === 'issued', action: 'Reconcile' });
+  }
+
+  async #deleteSecret(token: BotToken, step: Step & { do: 'delete-secret' }, pass: Pass, signal: AbortSignal) {
+    if (step.cause === 'predecessor') {
+      // Before another UID's Secret is touched: a live read must say that this token is the one of that name.
+      await this.#tokens.refresh(token.metadata, signal);
+      if (this.#world.caches.tokens.get(keyOf(token))?.metadata.uid !== token.metadata.uid) return;
+    }
+    await pass.secret.delete(token, step, signal);
   }
 
   async #confirm(
@@ -199,169 +160,12 @@ export class BotTokens {
         return;
       }
       case 'secret':
-        return this.#readSecret(token, pass, signal);
+        return pass.secret.read(token, signal);
     }
   }
-
-  /** Metadata first: the values of a Secret are asked for only when it is known to be ours. */
-  async #readSecret(token: BotToken, pass: Pass, signal: AbortSignal): Promise<void> {
-    const { client } = this.#world;
-    const ref = secretRefOf(token);
-    const live = await client.get(secretMetadata, ref, { signal });
-    this.#sawSecret(token, pass, live);
-    const seen = live && this.#readings.seen(token, live);
-    if (seen?.state !== 'ours' || seen.digest !== undefined) return;
-    const secret = await client.get(secrets, ref, { signal });
-    if (secret === undefined || this.#readings.seen(token, secret).state !== 'ours')
-      return this.#sawSecret(token, pass, secret && { metadata: secret.metadata });
-    const { digest, keys } = digestOfSecret(secret, this.#digestKey);
-    this.#readings.remember(secret, digest, keys);
-    this.#sawSecret(token, pass, { metadata: secret.metadata });
-  }
-
-  #sawSecret(token: BotToken, pass: Pass, live: Metadata | undefined): void {
-    const { secrets: cache } = this.#world.caches;
-    pass.secret = { live };
-    const cached = cache.get(secretKeyOf(token));
-    if (live === undefined && cached !== undefined) cache.remove(keyOf(cached), cached.metadata.uid);
-  }
-
-  async #issue(token: BotToken, step: Step & { do: 'issue' }, pass: Pass, signal: AbortSignal): Promise<void> {
-    const { caches, clock, metrics } = this.#world;
-    const issuer = caches.issuers.get(step.wish.issuer.name);
-    if (issuer?.metadata.uid !== step.wish.issuer.uid) return; // it went while this pass ran: look again
-    try {
-      const key = await this.#keys.active(issuer, signal);
-      const { issuerURL } = issuer.spec.jwt;
-      const minted = await mint(token, step, { issuerURL, key, digestKey: this.#digestKey, now: clock.now() });
-      const body = step.over === undefined ? newSecret(token, minted) : this.#rewritten(token, step.over, minted);
-      const written = await this.#writeSecret(token, pass, signal, {
-        over: step.over,
-        body,
-        digest: minted.inputs.digest,
-        data: minted.data,
-      });
-      if (written) metrics.issued.inc({ issuer: issuer.metadata.name, cause: step.cause });
-    } catch (error) {
-      if (!(error instanceof SigningKeyInvalid)) throw error;
-      pass.refused = {
-        operation: 'Write',
-        reason: 'IssuerNotReady',
-        message: `ClusterTokenIssuer ${issuer.metadata.name} cannot sign: ${error.message}`,
-      };
-    }
-  }
-
-  #rewritten(token: BotToken, over: OwnSecret, minted: Minted): object {
-    return rewrittenSecret(token, over, this.#readings.keys(over.uid, token), minted);
-  }
-
-  /** The credential is read back out of the Secret through the recorded entries and written under the new ones. */
-  async #render(
-    token: BotToken,
-    { over, record }: Step & { do: 'render' },
-    pass: Pass,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const secret = await this.#world.client.get(secrets, secretRefOf(token), { signal });
-    const { uid, resourceVersion } = secret?.metadata ?? {};
-    if (secret === undefined || uid !== over.uid || resourceVersion !== over.resourceVersion) {
-      return this.#sawSecret(token, pass, secret && { metadata: secret.metadata });
-    }
-    const { tokenID, revision, inputs } = record;
-    const { username, issuedAt, expiresAt } = inputs;
-    const credential = readBack(inputs.secret.data, dataOf(secret), { tokenID, username, issuedAt, expiresAt });
-    if (credential === undefined) {
-      pass.unreadableAt = resourceVersion;
-      return;
-    }
-    const minted = rendered(
-      credential,
-      { revision, tokenID, inputs: { ...inputs, secret: renderingOf(token) } },
-      this.#digestKey,
-    );
-    const body = this.#rewritten(token, over, minted);
-    await this.#writeSecret(token, pass, signal, { over, body, digest: minted.inputs.digest, data: minted.data });
-  }
-
-  /** POST, or PATCH at the resourceVersion that was seen. True when it was written; a refusal is kept for the next look. */
-  async #writeSecret(
-    token: BotToken,
-    pass: Pass,
-    signal: AbortSignal,
-    write: { over: OwnSecret | undefined; body: object; digest: string | undefined; data: Minted['data'] },
-  ): Promise<boolean> {
-    const { client, caches } = this.#world;
-    const { over, body, digest, data } = write;
-    try {
-      const written =
-        over === undefined
-          ? await client.create(secretMetadata, body as { metadata: Ref }, { signal })
-          : await client.patch(secretMetadata, secretRefOf(token), body, {
-              signal,
-              resourceVersion: over.resourceVersion,
-            });
-      delete pass.secret;
-      const keys = data.size > 0 ? data.keys() : this.#readings.keys(written.metadata.uid, token);
-      if (digest !== undefined) this.#readings.remember(written, digest, keys);
-      caches.secrets.put(written);
-      return true;
-    } catch (error) {
-      if (isConflict(error) || isAlreadyExists(error) || (over !== undefined && isNotFound(error))) {
-        await this.#readSecret(token, pass, signal);
-        return false;
-      }
-      if (!(error instanceof KubeError)) throw error;
-      const answer = withoutValues(error, data);
-      if (!isRefusal(answer.status)) throw answer;
-      this.#refuse(token, pass, 'Write', answer);
-      return false;
-    }
-  }
-
-  async #deleteSecret(
-    token: BotToken,
-    step: Step & { do: 'delete-secret' },
-    pass: Pass,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { client, caches } = this.#world;
-    const { uid, resourceVersion } = step;
-    if (step.cause === 'predecessor') {
-      // Before another UID's Secret is touched: a live read must say that this token is the one of that name.
-      await this.#tokens.refresh(token.metadata, signal);
-      if (caches.tokens.get(keyOf(token))?.metadata.uid !== token.metadata.uid) return;
-    }
-    try {
-      await client.delete(secretMetadata, secretRefOf(token), { signal, uid, resourceVersion });
-      caches.secrets.remove(secretKeyOf(token), uid);
-      pass.secret = { live: undefined };
-    } catch (error) {
-      if (isConflict(error)) return this.#readSecret(token, pass, signal);
-      if (!(error instanceof KubeError && isRefusal(error.status))) throw error;
-      this.#refuse(token, pass, step.cause === 'revoked' ? 'Delete' : 'Write', error);
-    }
-  }
-
-  /** Keeps what the API server said of the Secret for the next look. */
-  #refuse(token: BotToken, pass: Pass, operation: Operation, { reason, message }: KubeError): void {
-    const what = `${operation.toLowerCase()} Secret ${secretNameOf(token)}`;
-    const words = `the API server refused to ${what}: ${reason}: ${message}`;
-    pass.refused = { operation, reason: 'WriteRefused', message: words };
-    this.#world.metrics.failed.inc({ reason: 'WriteRefused' });
-  }
-}
-
-/** Refused for what it is, and not because the server is busy, unsure or does not know us. */
-function isRefusal(status: number): boolean {
-  return status >= 400 && status < 500 && status !== 401 && status !== 408 && status !== 409 && status !== 429;
 }
 
 /** Whether another token has a claim on the Secret's name: one that is revoked or going has none. */
 function claims(token: BotToken): boolean {
   return token.metadata.deletionTimestamp === undefined && token.spec.revoked !== true;
-}
-
-function secretRefOf(token: BotToken): Ref {
-  return { namespace: token.metadata.namespace, name: secretNameOf(token) };
 }
