@@ -54,7 +54,7 @@ async function grow({ ground, say }: Setting, namespaces: readonly string[], fro
   await wave.recorded(to - from);
   // The events that are not written yet may stay so; the counts in the BotUsers must not be left to the next start.
   const counted = async () => (await activeTokens(ground.api)) === to;
-  await eventually('the BotUsers have counted their tokens', counted, { seconds: 60, everyMilliseconds: 500 });
+  await eventually('the BotUsers have counted their tokens', counted, { seconds: 300, everyMilliseconds: 500 });
   await operator.stop();
 }
 

@@ -38,13 +38,19 @@ async function measured(options: Options): Promise<Row[]> {
   }
   try {
     return [
-      ...(parts.has('issue') ? await measureIssue({ ground, sizes, say, profile }) : []),
-      ...(parts.has('latency') ? await measureLatency({ ground, sizes, say }) : []),
+      ...(parts.has('issue') ? shown(await measureIssue({ ground, sizes, say, profile })) : []),
+      ...(parts.has('latency') ? shown(await measureLatency({ ground, sizes, say })) : []),
       ...(parts.has('memory') || parts.has('start') ? await measureIdle({ ground, options, say }) : []),
     ];
   } finally {
     await ground.close();
   }
+}
+
+/** A part's rows as soon as they are there: a later part that fails does not take them away. */
+function shown(rows: Row[]): Row[] {
+  console.error(`\n${table(rows)}\n`);
+  return rows;
 }
 
 try {
