@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Api, Api as ApiOf } from '../cluster/api.ts';
 import { ControlPlane } from '../cluster/control-plane.ts';
 import { applyCRDs } from '../cluster/crds.ts';
+import { eventually } from '../cluster/wait.ts';
 import { MeasuredOperator } from './measured-operator.ts';
 import { cpuSeconds } from './processes.ts';
 
@@ -33,6 +34,9 @@ export class Ground {
     const { kubeconfigPath } = await plane.tokenFor('botmint-system', 'botmint', { seconds: 4 * 3600 });
     const directory = await mkdtemp(join(tmpdir(), 'botmint-bench-'));
     const api = await ApiOf.open(plane.kubeconfigPath);
+    // For a moment after a CRD is established, lists of it are refused with 429.
+    const isServed = async () => (await api.call('/apis/botmint.dev/v1alpha1/bottokens')).status === 200;
+    await eventually('BotTokens are served', isServed, { seconds: 30 });
     return new Ground({ plane, api, kubeconfig: kubeconfigPath, directory });
   }
 
