@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined | false> | T | undefined | false,
-  { seconds = 10, everyMilliseconds = 20 }: { seconds?: number; everyMilliseconds?: number } = {},
+  { seconds = 30, everyMilliseconds = 20 }: { seconds?: number; everyMilliseconds?: number } = {},
 ): Promise<T> {
   const deadline = performance.now() + seconds * 1000;
   let cause: unknown;

@@ -95,9 +95,11 @@ describe('an issuer that is deleted', () => {
     const objects = `/apis/botmint.dev/v1alpha1/namespaces/${namespace}`;
     await Promise.all([site.api.delete(`${objects}/bottokens/token`), site.api.delete(`${objects}/botusers/bot`)]);
     await eventually('it is gone', async () => (await object()) === undefined);
+    // The garbage collector follows a kind whose CRD is new only after its next look at the API, up to half a minute later.
     await eventually(
       'its keys are',
       async () => (await site.api.get(`${keySecrets}/${first.secretName}`)) === undefined,
+      { seconds: 90 },
     );
   });
 });

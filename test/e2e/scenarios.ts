@@ -49,7 +49,7 @@ async function isAtRevision(site: Site, namespace: string, least: number): Promi
       if (revision < least) throw new Error(`it is ${revision}`);
       return true;
     },
-    { seconds: 20 },
+    { seconds: 30 },
   );
   await site.ready('bottokens', namespace, 'token', 'Issued');
 }

@@ -127,7 +127,7 @@ export class Site {
     namespace: string,
     name: string,
     reason: string,
-    seconds = 15,
+    seconds = 30,
   ): Promise<KubeObject> {
     return eventually(
       `${kind} ${namespace}/${name} is ${reason}`,

@@ -166,9 +166,9 @@ describe('faults', () => {
     await eventually('the watch', () => proxy.watches('configmaps').count === 1);
     proxy.watches('configmaps').silence();
     await make('a');
-    await eventually('it is old', () => reflector.age() > 8000, { seconds: 15 });
+    await eventually('it is old', () => reflector.age() > 8000, { seconds: 30 });
     expect(store.size).toBe(0);
-    await eventually('the object', () => store.size === 1, { seconds: 15 });
+    await eventually('the object', () => store.size === 1, { seconds: 30 });
   });
 
   test('410 for a watch leads to a list, and what went and came back meanwhile is two changes', async () => {

@@ -372,7 +372,7 @@ test('tries again after a failure, sooner than the next look would be', async ()
   const certificates = operator();
   const stop = new AbortController();
   const ended = certificates.run(stop.signal);
-  await eventually('a certificate', () => certificates.current, { seconds: 5 });
+  await eventually('a certificate', () => certificates.current, { seconds: 30 });
   stop.abort();
   await ended;
 });
