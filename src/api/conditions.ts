@@ -16,46 +16,137 @@ export type RecordedCondition = Omit<Condition, 'type' | 'reason'> & { type: str
 
 export type ConditionType = 'Ready' | 'Reconciling' | 'Stalled';
 
-/** The closed list of reasons; conditions, events and metrics use the same words. Each says when it holds and what helps. */
+/** What a verdict says of an object; each is one row of the three conditions. */
+export type State = 'ready' | 'reconciling' | 'stalled';
+
+type Kind = 'BotUser' | 'BotToken' | 'ClusterTokenIssuer';
+
+/** When a reason holds, what a person does about it, and where it is seen. What stalls has a remedy: only a change can help. */
+export type Meaning = {
+  cause: string;
+  on: { readonly [kind in Kind]?: readonly State[] };
+  /** Left out where there is nothing to be done. */
+  remedy?: string;
+};
+
+/** The closed list of reasons; conditions, events and metrics use the same words. docs/reference/conditions.md is made from it. */
 export const reasons = {
-  Issued: 'The credential is in the Secret.',
-  Available: 'The bot user can be used by BotTokens.',
-  KeysPublished: 'The signing keys are made and published.',
-  Revoked: '`revoked: true` has been carried out; the Secret is gone. This is final.',
-  Expired: 'The credential is past its end and has no rotation. Set `rotation: {}`, or make a new BotToken.',
-  BotUserNotFound: 'The BotUser that is referred to does not exist (any more). Create it; the token goes on by itself.',
-  BotUserNotReady: 'The BotUser exists but cannot be used; the message repeats why. Fix the BotUser.',
-  BotUserDeleted: 'The BotUser is being deleted: its tokens are revoked.',
-  IssuerNotFound: 'The issuer that is referred to does not exist. Create it; everything goes on by itself.',
-  IssuerNotReady: 'The issuer has no published signing key yet, or is stalled; the message repeats why.',
-  IssuerDeleted: 'The issuer is being deleted: it issues nothing more.',
-  NamespaceNotAllowed:
-    "The issuer's `allowedNamespaces` does not allow the BotUser's namespace. Ask the owner of the issuer, or use another.",
-  ExceedsIssuerLimit: 'A field wishes for more than the issuer allows; the message names field, wish and ceiling.',
-  UsernameTaken:
-    'An older BotUser of this namespace and issuer has the username. Make the BotUser anew with another one.',
-  SecretNotOwned:
-    'A Secret of that name exists and is not from botmint; it is not touched. Remove it, or make the object anew with another `secret.name`.',
-  SecretInUse:
-    'Another object writes to the Secret of that name; the message names it. Delete it, or make this object anew with another `secret.name`.',
-  TooManyPrevious: 'Eight superseded credentials are still alive; the next issue waits until one has ended.',
-  WriteRefused:
-    'The API server refused a write (quota, admission policy, terminating namespace); the message has its words.',
-  UnknownFormat: 'The recorded state is in a form that this version does not know. Use the version that wrote it.',
-  IssuerURLTaken: 'An older issuer has this `issuerURL`. Delete one of the two.',
-  SigningKeyInvalid:
-    'The Secret of the signing key does not hold the key that is published. Restore it, or delete it: the next key takes over.',
-  TooManyKeys:
-    'The issuer has as many keys as it can publish, and recorded credentials name each retired one. Renew or delete the oldest BotTokens; a key is made as soon as one can go.',
-  InUse: 'The issuer is being deleted and waits for the credentials that depend on it.',
-} as const satisfies Record<string, string>;
+  Issued: { cause: 'The credential is in the Secret.', on: { BotToken: ['ready'] } },
+  Available: { cause: 'The bot user can be used by BotTokens.', on: { BotUser: ['ready'] } },
+  KeysPublished: { cause: 'The signing keys are made and published.', on: { ClusterTokenIssuer: ['ready'] } },
+  Revoked: {
+    cause: '`revoked: true` has been carried out; the Secret is gone. This is final.',
+    on: { BotToken: ['ready'] },
+  },
+  Expired: {
+    cause: 'The credential is past its end and has no rotation.',
+    remedy: 'Set `rotation: {}`, or make a new BotToken.',
+    on: { BotToken: ['stalled'] },
+  },
+  BotUserNotFound: {
+    cause: 'The BotUser that is referred to does not exist (any more).',
+    remedy: 'Create it, or make the BotToken anew with another `botUserRef`; the token goes on by itself.',
+    on: { BotToken: ['reconciling'] },
+  },
+  BotUserNotReady: {
+    cause: 'The BotUser exists but cannot be used; the message repeats why.',
+    remedy: 'Fix the BotUser; the token goes on by itself.',
+    on: { BotToken: ['reconciling', 'stalled', 'ready'] },
+  },
+  BotUserDeleted: {
+    cause: 'The BotUser is being deleted: its tokens are revoked.',
+    on: { BotUser: ['reconciling'], BotToken: ['reconciling'] },
+  },
+  IssuerNotFound: {
+    cause: 'The issuer that is referred to does not exist.',
+    remedy: 'Create it; everything goes on by itself.',
+    on: { BotUser: ['reconciling'], BotToken: ['reconciling'] },
+  },
+  IssuerNotReady: {
+    cause: 'The issuer has no published signing key yet, or is stalled; the message repeats why.',
+    remedy: 'Wait a moment, or fix the issuer; the token goes on by itself.',
+    on: { BotToken: ['reconciling', 'ready'] },
+  },
+  IssuerDeleted: {
+    cause: 'The issuer is being deleted: it issues nothing more.',
+    remedy: 'Make the BotUser anew with another `issuerRef`, or wait for an issuer of that name.',
+    on: { BotUser: ['reconciling'], BotToken: ['reconciling'] },
+  },
+  NamespaceNotAllowed: {
+    cause: "The issuer's `allowedNamespaces` does not allow the BotUser's namespace. What is issued stays valid.",
+    remedy: 'Ask the owner of the issuer, or use another issuer.',
+    on: { BotUser: ['stalled'], BotToken: ['stalled', 'ready'] },
+  },
+  ExceedsIssuerLimit: {
+    cause:
+      'A field wishes for more than the issuer allows; the message names field, wish and ceiling. Where the ceiling came later, what is issued stays valid (Ready), and the next issue is refused.',
+    remedy: 'Ask for less, or have the ceiling raised by the owner of the issuer.',
+    on: { BotToken: ['stalled', 'ready'] },
+  },
+  UsernameTaken: {
+    cause: 'An older BotUser of this namespace and issuer has the username.',
+    remedy: 'Delete the older one, or make this BotUser anew with another `username`.',
+    on: { BotUser: ['stalled'] },
+  },
+  SecretNotOwned: {
+    cause: 'A Secret of that name exists and is not from botmint; it is not touched.',
+    remedy: 'Remove it, or make the object anew with another `secret.name`.',
+    on: { BotToken: ['stalled'] },
+  },
+  SecretInUse: {
+    cause: 'Another object writes to the Secret of that name; the message names it.',
+    remedy: 'Delete that object, or make this one anew with another `secret.name`.',
+    on: { BotToken: ['stalled'] },
+  },
+  TooManyPrevious: {
+    cause: 'Eight superseded credentials are still alive; the next issue waits until one has ended.',
+    remedy: 'Wait: `status.previous` says until when each is alive.',
+    on: { BotToken: ['ready', 'reconciling'] },
+  },
+  WriteRefused: {
+    cause:
+      'The API server refused a write (quota, admission policy, terminating namespace); the message has its words.',
+    remedy: 'Do what the words ask for. It is tried again, less and less often, and at once after an edit of the spec.',
+    on: { BotToken: ['ready', 'reconciling'] },
+  },
+  UnknownFormat: {
+    cause: 'The object, or what is recorded in it, is in a form that this version does not know. It is left alone.',
+    remedy: 'Use the version that wrote it.',
+    on: {
+      BotUser: ['reconciling', 'stalled'],
+      BotToken: ['reconciling', 'stalled'],
+      ClusterTokenIssuer: ['stalled'],
+    },
+  },
+  IssuerURLTaken: {
+    cause: 'An older issuer has this `issuerURL`.',
+    remedy: 'Delete one of the two.',
+    on: { ClusterTokenIssuer: ['stalled'] },
+  },
+  SigningKeyInvalid: {
+    cause: 'The Secret of the signing key does not hold the key that is published.',
+    remedy: 'Restore it, or delete it: the next key takes over.',
+    on: { ClusterTokenIssuer: ['stalled', 'ready'] },
+  },
+  TooManyKeys: {
+    cause: 'The issuer has as many keys as it can publish, and recorded credentials name each retired one.',
+    remedy: 'Renew or delete the oldest BotTokens; a key is made as soon as one can go.',
+    on: { ClusterTokenIssuer: ['ready', 'stalled'] },
+  },
+  InUse: {
+    cause: 'The issuer is being deleted and waits for the credentials that depend on it; the message counts them.',
+    remedy: 'Delete or revoke their BotTokens, or point their BotUsers elsewhere.',
+    on: { ClusterTokenIssuer: ['reconciling'] },
+  },
+} as const satisfies Record<string, Meaning>;
 export type Reason = keyof typeof reasons;
 
 /** What a kind's conditions say, before the times are put in. */
-export type Verdict =
-  | { state: 'ready'; reason: Reason; message: string }
-  | { state: 'reconciling'; reason: Reason; message: string }
-  | { state: 'stalled'; reason: Reason; message: string };
+export interface Verdict {
+  state: State;
+  reason: Reason;
+  message: string;
+}
 
 const statuses = {
   ready: { Ready: 'True', Reconciling: 'False', Stalled: 'False' },

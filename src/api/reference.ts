@@ -1,4 +1,5 @@
 import { parseAllDocuments } from 'yaml';
+import type { Meaning } from './conditions.ts';
 import { type KindShape, schemaOf } from './crd.ts';
 import { type Rule, rulesKey } from './schema.ts';
 import type { Structural } from './structural.ts';
@@ -100,7 +101,7 @@ function ruleList(rules: readonly Rule[]): string {
 }
 
 /** The page about conditions, with every reason. */
-export function conditionsPage(reasons: Readonly<Record<string, string>>): string {
+export function conditionsPage(reasons: Readonly<Record<string, Meaning>>): string {
   return lines(
     '# Conditions',
     'Every object of botmint has three conditions from its first reconcile on. They follow kstatus, so that `kubectl wait --for=condition=Ready`, Argo CD and Flux read them.',
@@ -114,12 +115,23 @@ export function conditionsPage(reasons: Readonly<Record<string, string>>): strin
     'A new object has `status.observedGeneration: -1` until botmint has seen it. All three conditions have the same `reason` and `message`; events and metrics use the same words.',
     '## Reasons',
     [
-      '| reason | when, and what helps |',
-      '| --- | --- |',
-      ...Object.entries(reasons).map(([name, text]) => `| ${mono(name)} | ${text} |`),
+      '| reason | seen on | cause | remedy |',
+      '| --- | --- | --- | --- |',
+      ...Object.entries(reasons).map(reasonRow),
     ].join('\n'),
   );
 }
+
+/** A reason as the page shows it: where it is seen, its cause, and what helps. */
+function reasonRow([reason, { cause, on, remedy = '–' }]: [string, Meaning]): string {
+  const seen = Object.entries(on).map(
+    ([kind, states]) => `${kind} (${states.map(state => columns[state]).join(', ')})`,
+  );
+  return `| ${mono(reason)} | ${seen.join('; ')} | ${cause} | ${remedy} |`;
+}
+
+/** Each state by the one condition of the three that is True in it. */
+const columns = { ready: 'Ready', reconciling: 'Reconciling', stalled: 'Stalled' } as const;
 
 /** The first manifest of a kind, without the comment that introduces its file. */
 export function exampleOf(kind: string, manifests: string): string {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Condition, conditionsOf, type Verdict } from '../../src/api/conditions.ts';
+import { type Condition, conditionsOf, type Meaning, reasons, type Verdict } from '../../src/api/conditions.ts';
 
 const before = new Date('2026-01-01T00:00:00.000Z');
 const now = new Date('2026-01-02T03:04:05.678Z');
@@ -48,4 +48,16 @@ test('a condition that another version wrote is read past', () => {
     },
   ];
   expect(statuses(conditionsOf(issued, old, 1, now))).toEqual(['Ready=True', 'Reconciling=False', 'Stalled=False']);
+});
+
+describe('the closed list of reasons', () => {
+  test.each(Object.entries<Meaning>(reasons))(
+    '%s has a cause, a place, and a remedy where only a change can help',
+    (_, meaning) => {
+      expect(meaning.cause).toMatch(/\.$/);
+      const states = Object.values(meaning.on).flat();
+      expect(states).not.toEqual([]);
+      if (states.includes('stalled')) expect(meaning.remedy).toMatch(/\.$/);
+    },
+  );
 });
