@@ -135,7 +135,7 @@ export const reasons = {
   },
   InUse: {
     cause: 'The issuer is being deleted and waits for the credentials that depend on it; the message counts them.',
-    remedy: 'Delete or revoke their BotTokens, or point their BotUsers elsewhere.',
+    remedy: 'Delete or revoke their BotTokens.',
     on: { ClusterTokenIssuer: ['reconciling'] },
   },
 } as const satisfies Record<string, Meaning>;
