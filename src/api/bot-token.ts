@@ -1,13 +1,21 @@
 import * as z from 'zod';
-import { celIsDuration, celSeconds, duration, lifetime } from './durations.ts';
-import { audience, objectName, scope } from './forms.ts';
+import { celIsDuration, celSeconds, duration, durationOrNone, lifetime } from './durations.ts';
+import { audience, dnsLabel, objectName, scope } from './forms.ts';
 import { ageColumn, createdByColumn, defineKind, readyColumns } from './kind.ts';
 import { objectFields, retry, statusFields, unseen } from './object.ts';
+import { restart, rollout } from './restart.ts';
 import { guarded, immutable, mapBy, opaque, setOf, text, time } from './schema.ts';
 import { SecretTemplate } from './secret-template.ts';
 
 const botUserRef = immutable(
-  z.object({ name: text({ max: 253, form: objectName }).describe('The name of the BotUser, in the same namespace.') }),
+  z.object({
+    name: text({ max: 253, form: objectName }).describe('The name of the BotUser.'),
+    namespace: text({ max: 63, form: dnsLabel })
+      .exactOptional()
+      .describe(
+        "The namespace of the BotUser, whose `allowedNamespaces` must let this object's namespace in. Left out: the namespace of this object.",
+      ),
+  }),
   'botUserRef',
 ).describe('The BotUser that the token speaks for. It may be made later: the token waits. Immutable.');
 
@@ -18,9 +26,14 @@ const rotation = z
       .describe(
         'How long before its end the token is renewed, such as `10d`; at most half of `expiresIn`. Left out: a third of `expiresIn`.',
       ),
+    overlap: durationOrNone()
+      .exactOptional()
+      .describe(
+        'How long the old token still works beside a new one, such as `2d`; at most `expiresIn`, and never beyond its own end. `0s`: it ends as soon as the new one is in the Secret. Left out: to its own end after a renewal, one hour after a change, a rotation that was asked for, or a loss.',
+      ),
   })
   .describe(
-    'Renews the token in time: the Secret is rewritten in place, and the old token works to its own end. `rotation: {}` is complete. Left out: the token ends, and the Secret stays as it is.',
+    'Renews the token in time: the Secret is rewritten in place, and the old token works on for the `overlap`. `rotation: {}` is complete. Left out: the token ends, and the Secret stays as it is.',
   );
 
 const spec = guarded(
@@ -53,6 +66,11 @@ const spec = guarded(
       .describe('`true` revokes the token and deletes its Secret. Final: make a new BotToken to have a token again.'),
     rotation: rotation.exactOptional(),
     secret: SecretTemplate,
+    restart: restart
+      .exactOptional()
+      .describe(
+        'Workloads of this namespace that are rolled after each rotation, because they read the Secret only when they start. The old token is not revoked before they have finished, or one hour after its overlap. Left out: none.',
+      ),
   }),
   {
     rule: "!has(self.rotation) || self.expiresIn != 'never'",
@@ -70,6 +88,11 @@ const spec = guarded(
     fieldPath: '.rotation.renewBefore',
   },
   {
+    rule: `!has(self.rotation) || !has(self.rotation.overlap) || !${celIsDuration('self.expiresIn')} || !${celIsDuration('self.rotation.overlap')} || ${celSeconds('self.rotation.overlap')} <= ${celSeconds('self.expiresIn')}`,
+    message: 'rotation.overlap may be at most expiresIn: no token outlives its own end',
+    fieldPath: '.rotation.overlap',
+  },
+  {
     rule: '!has(oldSelf.revoked) || !oldSelf.revoked || (has(self.revoked) && self.revoked)',
     message: 'a revoked token stays revoked: make a new BotToken',
     fieldPath: '.revoked',
@@ -80,6 +103,11 @@ const previous = z
   .object({
     tokenID: z.string().max(253).describe('The id of the superseded token.'),
     revokeAt: time().describe('Until when it works.'),
+    overlapEndsAt: time()
+      .exactOptional()
+      .describe(
+        'When its overlap is over. Present while workloads of `spec.restart` are still rolling: it works until they have finished, and until `revokeAt` at the latest.',
+      ),
   })
   .describe('A token that was superseded and still works.');
 
@@ -113,6 +141,7 @@ const status = z
     secretName: z.string().max(253).exactOptional().describe('The Secret that holds the token.'),
     previous: mapBy('tokenID', previous, { max: 8 }).exactOptional().describe('Superseded tokens that still work.'),
     issued: issued.exactOptional(),
+    rollout: rollout.exactOptional(),
     revokedAt: time().exactOptional().describe('When `revoked: true` was carried out.'),
     retry: retry.exactOptional(),
   })

@@ -1,8 +1,9 @@
 import * as z from 'zod';
 import { dnsLabel, identityID, objectName, service } from './forms.ts';
 import { ageColumn, createdByColumn, defineKind, readyColumns } from './kind.ts';
+import { NeighborSelection } from './namespace-selection.ts';
 import { objectFields, statusFields, unseen } from './object.ts';
-import { celMatches, guarded, immutable, mapBy, text } from './schema.ts';
+import { celMatches, guarded, immutable, mapBy, text, time } from './schema.ts';
 
 const issuerRef = immutable(
   z.object({
@@ -33,6 +34,18 @@ const spec = z.object({
     .max(350)
     .exactOptional()
     .describe('What the bot is for and whom to ask about it. For people only.'),
+  disabled: z
+    .boolean()
+    .exactOptional()
+    .describe(
+      '`true`: no token of this bot works and none is issued, until it is `false` again; then the same tokens work again.',
+    ),
+  notAfter: time()
+    .exactOptional()
+    .describe(
+      'The end of this bot, such as `2027-06-30T00:00:00Z`: no token of it lives longer, whatever its `expiresIn`. An absolute time, so that making the object anew gives no new life.',
+    ),
+  allowedNamespaces: NeighborSelection.default({ from: 'Same' }),
   identities: mapBy('service', identity, { max: 32 })
     .exactOptional()
     .describe(

@@ -1,6 +1,7 @@
 /**
  * Conditions by the rules of kstatus: Ready sums up; Reconciling=True means that botmint goes on by itself; Stalled=True
- * means that only a change can help. The last two are never True together. All three are always present.
+ * means that only a change can help. The last two are never True together. These three are always present, Paused only
+ * while it is True.
  */
 export interface Condition {
   type: ConditionType;
@@ -14,12 +15,12 @@ export interface Condition {
 /** A condition as it is read: another version may have written it, in words that this one does not know. */
 export type RecordedCondition = Omit<Condition, 'type' | 'reason'> & { type: string; reason: string };
 
-export type ConditionType = 'Ready' | 'Reconciling' | 'Stalled';
+export type ConditionType = 'Ready' | 'Reconciling' | 'Stalled' | 'Paused';
 
 /** What a verdict says of an object; each is one row of the three conditions. */
 export type State = 'ready' | 'reconciling' | 'stalled';
 
-type Kind = 'BotUser' | 'BotToken' | 'ClusterTokenIssuer';
+type Kind = 'BotUser' | 'BotToken' | 'ClusterTokenIssuer' | 'Revocation';
 
 /** When a reason holds, what a person does about it, and where it is seen. What stalls has a remedy: only a change can help. */
 export type Meaning = {
@@ -32,16 +33,45 @@ export type Meaning = {
 /** The closed list of reasons; conditions, events and metrics use the same words. docs/reference/conditions.md is made from it. */
 export const reasons = {
   Issued: { cause: 'The credential is in the Secret.', on: { BotToken: ['ready'] } },
+  Paused: {
+    cause: 'The annotation `botmint.dev/paused: "true"` stops everything but the end of credentials.',
+    remedy: 'Take the annotation off to go on.',
+    on: { BotToken: ['reconciling'] },
+  },
+  Disabled: {
+    cause: '`disabled: true` is in force: no token of the bot works and none is issued.',
+    remedy: 'Set `disabled: false`, and the same tokens work again.',
+    on: { BotUser: ['ready'] },
+  },
+  BotUserDisabled: {
+    cause: 'The BotUser is disabled: the token does not work until it is enabled.',
+    remedy: 'Set `disabled: false` on the BotUser, and the same token works again.',
+    on: { BotToken: ['stalled'] },
+  },
+  SecretLost: {
+    cause:
+      'The Secret was deleted, or holds an older credential, and `secret.onLost` is Stall. The lost credential works to its own end.',
+    remedy:
+      'Restore the Secret, set `secret.onLost: Reissue`, or ask for a new credential: annotate the BotToken with `botmint.dev/rotate`, or `botmint.dev/replace` if the old one must end.',
+    on: { BotToken: ['stalled'] },
+  },
+  SecretEdited: {
+    cause: 'The data of the Secret was edited, and `secret.onLost` is Stall. The credential works to its own end.',
+    remedy:
+      'Restore the Secret, set `secret.onLost: Reissue`, or ask for a new credential: annotate the BotToken with `botmint.dev/rotate`, or `botmint.dev/replace` if the old one must end.',
+    on: { BotToken: ['stalled'] },
+  },
   Available: { cause: 'The bot user can be used by BotTokens.', on: { BotUser: ['ready'] } },
   KeysPublished: { cause: 'The signing keys are made and published.', on: { ClusterTokenIssuer: ['ready'] } },
   Revoked: {
-    cause: '`revoked: true` has been carried out; the Secret is gone. This is final.',
-    on: { BotToken: ['ready'] },
+    cause:
+      '`revoked: true` has been carried out; the Secret is gone. This is final. A Revocation is carried out, is looked at once more, and then goes.',
+    on: { BotToken: ['ready'], Revocation: ['ready'] },
   },
   Expired: {
-    cause: 'The credential is past its end and has no rotation.',
-    remedy: 'Set `rotation: {}`, or make a new BotToken.',
-    on: { BotToken: ['stalled'] },
+    cause: 'The credential is past its end and has no rotation, or the BotUser is past its `notAfter`.',
+    remedy: 'Set `rotation: {}`, or make a new BotToken; on a BotUser, move `notAfter`.',
+    on: { BotToken: ['stalled'], BotUser: ['stalled'] },
   },
   BotUserNotFound: {
     cause: 'The BotUser that is referred to does not exist (any more).',
@@ -103,6 +133,13 @@ export const reasons = {
     remedy: 'Wait: `status.previous` says until when each is alive.',
     on: { BotToken: ['ready', 'reconciling'] },
   },
+  RestartFailed: {
+    cause:
+      'The credential was rotated, and a workload of `spec.restart` was not restarted or has not finished rolling: its pods may still use the old one. The message names the entry and the cause; `status.rollout.givesUpAt` says until when it is tried.',
+    remedy:
+      'Do what the message asks for: create the workload, correct `spec.restart`, let botmint patch it, or repair its roll-out.',
+    on: { BotToken: ['ready'] },
+  },
   WriteRefused: {
     cause:
       'The API server refused a write (quota, admission policy, terminating namespace); the message has its words.',
@@ -133,10 +170,36 @@ export const reasons = {
     remedy: 'Renew or delete the oldest BotTokens; a key is made as soon as one can go.',
     on: { ClusterTokenIssuer: ['ready', 'stalled'] },
   },
+  KeyWithdrawn: {
+    cause:
+      'A key was stopped for good, as the annotation `botmint.dev/retire-key` asks, and tokens that it signed are replaced; the next key is being made.',
+    on: { ClusterTokenIssuer: ['ready', 'reconciling'] },
+  },
+  KeyNotFound: {
+    cause:
+      'The annotation `botmint.dev/retire-key` names a key that the issuer does not publish. Nothing is stopped because of it, and the issuer goes on signing.',
+    remedy: 'Correct the annotation: the ids are in `status.keys`. Or take it off.',
+    on: { ClusterTokenIssuer: ['ready'] },
+  },
   InUse: {
     cause: 'The issuer is being deleted and waits for the credentials that depend on it; the message counts them.',
     remedy: 'Delete or revoke their BotTokens.',
     on: { ClusterTokenIssuer: ['reconciling'] },
+  },
+  RevocationFailed: {
+    cause:
+      'The issuer did not revoke what an object that is gone had; the message has its words. It is tried again until it is done, less and less often.',
+    remedy: 'Do what the words ask for. One that was deleted by hand is not tried again.',
+    on: { Revocation: ['reconciling', 'ready', 'stalled'] },
+  },
+  CredentialsEnded: {
+    cause: 'A Revocation was not carried out, and everything that it is about has ended by itself.',
+    on: { Revocation: ['ready'] },
+  },
+  OtherCluster: {
+    cause: 'A Revocation was made in another cluster, whose credentials are not touched from here.',
+    remedy: 'Delete it, or restore `clusterID` in the ConfigMap `botmint`.',
+    on: { Revocation: ['stalled'] },
   },
 } as const satisfies Record<string, Meaning>;
 export type Reason = keyof typeof reasons;
@@ -166,11 +229,28 @@ export function conditionsOf(
 ): Condition[] {
   return (['Ready', 'Reconciling', 'Stalled'] as const).map(type => {
     const status = statuses[verdict.state][type];
-    const before = old?.find(condition => condition.type === type);
-    const lastTransitionTime = before?.status === status ? before.lastTransitionTime : timestamp(now);
     const { reason, message } = verdict;
-    return { type, status, reason, message, lastTransitionTime, observedGeneration: generation };
+    return { type, status, reason, message, ...since(type, status, old, now), observedGeneration: generation };
   });
+}
+
+/** The conditions of a paused object: what is said of it otherwise stays, and that nothing more is done is added. */
+export function pausedConditions(
+  others: readonly RecordedCondition[] | undefined,
+  old: readonly RecordedCondition[] | undefined,
+  generation: number,
+  now: Date,
+): RecordedCondition[] {
+  const { cause: message } = reasons.Paused;
+  const waiting: Verdict = { state: 'reconciling', reason: 'Paused', message };
+  const said = others?.filter(({ type }) => type !== 'Paused') ?? conditionsOf(waiting, old, generation, now);
+  const paused = { type: 'Paused', status: 'True', reason: 'Paused', message } as const;
+  return [...said, { ...paused, ...since('Paused', 'True', old, now), observedGeneration: generation }];
+}
+
+function since(type: ConditionType, status: string, old: readonly RecordedCondition[] | undefined, now: Date) {
+  const before = old?.find(condition => condition.type === type);
+  return { lastTransitionTime: before?.status === status ? before.lastTransitionTime : timestamp(now) };
 }
 
 /** A time as Kubernetes writes it: RFC 3339, UTC, whole seconds. */

@@ -8,11 +8,17 @@ const says =
   'must be a whole number and one unit: s, m, h, d or mo (a month of 30 days), such as 90d; at most 99999 (999 of mo)';
 
 const finite: Form = { pattern: new RegExp(`^${number}$`), says };
+const finiteOrNone: Form = { pattern: new RegExp(`^(0s|${number})$`), says: `${says}; or 0s` };
 const finiteOrNever: Form = { pattern: new RegExp(`^(never|${number})$`), says: `${says}; or never` };
 
 /** A length of time that ends: the schema of a field. */
 export function duration(): z.ZodString {
   return text({ max: 32, form: finite });
+}
+
+/** A length of time that may also be none at all, `0s`: the schema of a field. */
+export function durationOrNone(): z.ZodString {
+  return text({ max: 32, form: finiteOrNone });
 }
 
 /** A length of time, or `never`: the schema of a field. */
@@ -38,5 +44,5 @@ export function celSeconds(field: string): string {
 
 /** CEL for whether a field is a length of time that ends. Where it is not, another rule has said so already. */
 export function celIsDuration(field: string): string {
-  return celMatches(field, finite.pattern);
+  return celMatches(field, finiteOrNone.pattern);
 }

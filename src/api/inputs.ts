@@ -24,8 +24,14 @@ export const Inputs = z.looseObject({
   scopes: z.array(z.string()),
   identities: z.array(z.looseObject({ service: z.string(), id: z.string() })),
   keyID: z.string(),
+  /** The BotUser's end at that time, where it had one. */
+  notAfter: z.string().optional(),
+  /** The values of the annotations that this issue has served. */
+  handled: z.looseObject({ rotate: z.string().optional(), replace: z.string().optional() }).optional(),
   /** How many seconds the credential before this one lives on from the record; left out: to its own end. */
   overlapSeconds: z.number().optional(),
+  /** Whether everything older ends with it, also what was promised a longer overlap. Left out: where there is no overlap. */
+  replaces: z.boolean().optional(),
   /** How the Secret was rendered: needed to read the credential back out of it, and to take away what the template no longer has. */
   secret: z.looseObject({
     data: z.array(

@@ -19,8 +19,19 @@ export const revisionAnnotation = 'botmint.dev/revision';
 export const tokenIDAnnotation = 'botmint.dev/token-id';
 /** What the credential was made from: JSON, see inputs.ts. */
 export const inputsAnnotation = 'botmint.dev/inputs';
+/** Asks for a new credential with the usual overlap, once for each value. */
+export const rotateAnnotation = 'botmint.dev/rotate';
+/** Asks for a new credential because the old one has leaked: everything older ends at once. Once for each value. */
+export const replaceAnnotation = 'botmint.dev/replace';
+/** `true` stops everything but the end of credentials. */
+export const pausedAnnotation = 'botmint.dev/paused';
+/** On an issuer: key ids, separated by commas, that may have leaked. Each is stopped at once and for good. */
+export const retireKeyAnnotation = 'botmint.dev/retire-key';
 /** Who created an object, stamped by the optional admission policy. */
 export const createdByAnnotation = 'botmint.dev/created-by';
+
+/** Before the slash of the annotation that a pod template is given; behind it stands the object whose token was rotated. */
+export const restartAnnotationPrefix = 'restart.botmint.dev';
 
 /** Revoke before the object goes. */
 export const revokeFinalizer = 'botmint.dev/revoke';

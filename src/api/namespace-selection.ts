@@ -29,6 +29,7 @@ const matchLabels = guarded(z.record(z.string(), text({ max: 63, form: labelValu
   message: `each key ${labelKey.says}`,
 }).describe('Labels that the namespace must have, such as `kubernetes.io/metadata.name: shop`.');
 
+/** A selector of namespaces by their labels. */
 const selector = z
   .object({
     matchLabels: matchLabels.exactOptional(),
@@ -42,16 +43,33 @@ const selector = z
   .meta({ 'x-kubernetes-map-type': 'atomic' })
   .describe('Which namespaces, by their labels. An empty one selects all.');
 
+/** What goes with `from`, in every selection. */
+const selectorRule = {
+  rule: "(self.from == 'Selector') == has(self.selector)",
+  message: 'selector goes with from: Selector, and only with it',
+  fieldPath: '.selector',
+};
+
 /** Which namespaces may use an object of the cluster. */
 export const NamespaceSelection = guarded(
   z.object({
     from: z.enum(['None', 'All', 'Selector']).describe('None, All, or those that `selector` selects.'),
     selector: selector.exactOptional(),
   }),
-  {
-    rule: "(self.from == 'Selector') == has(self.selector)",
-    message: 'selector goes with from: Selector, and only with it',
-    fieldPath: '.selector',
-  },
+  selectorRule,
 ).describe('The namespaces whose BotUsers may use this issuer. Left out: none.');
 export type NamespaceSelection = z.infer<typeof NamespaceSelection>;
+
+/** Which namespaces, beside its own, may use an object of a namespace. */
+export const NeighborSelection = guarded(
+  z.object({
+    from: z
+      .enum(['Same', 'All', 'Selector'])
+      .describe('Same: only its own namespace. All, or beside its own those that `selector` selects.'),
+    selector: selector.exactOptional(),
+  }),
+  selectorRule,
+).describe(
+  'The namespaces whose BotTokens may refer to this bot: whoever may create a BotToken there gets its credentials. Left out: only its own.',
+);
+export type NeighborSelection = z.infer<typeof NeighborSelection>;

@@ -77,6 +77,11 @@ export const retry = z
       .describe(
         'What was tried: to write the Secret, or to delete it. One does not wait for the other. Left out: Write.',
       ),
+    asked: z
+      .string()
+      .max(1024)
+      .exactOptional()
+      .describe('What the annotations asked for then: something new is tried at once.'),
   })
   .describe('Present while attempts fail: when botmint tries again.');
 

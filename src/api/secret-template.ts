@@ -114,6 +114,12 @@ const secret = guarded(
     data: data.default(defaults.data),
     labels: labels.exactOptional(),
     annotations: annotations.exactOptional(),
+    onLost: z
+      .enum(['Reissue', 'Stall'])
+      .exactOptional()
+      .describe(
+        'What happens when the Secret was deleted or its data edited by somebody else. Reissue: a new credential is written, and the lost one works on for the overlap. Stall: nothing is written until somebody restores the Secret, changes this field or asks for a new credential by the annotation `botmint.dev/rotate` or `botmint.dev/replace`. Left out: Reissue.',
+      ),
   }),
   ...keysOfTypes,
 ).describe(

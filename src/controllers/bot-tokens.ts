@@ -9,7 +9,7 @@ import type { BotUserSeen, Observed, Step } from '../decide/bot-token-seen.ts';
 import { isOlder, tokenGrant } from '../decide/grant.ts';
 import type { Outcome } from '../kube/controller.ts';
 import { type Key, keyOf } from '../kube/objects.ts';
-import { botUserKeyOf, issuerSeen, secretKeyOf, usernameKeyOf } from './caches.ts';
+import { botUserKeyOf, botUserRefOf, issuerSeen, labelsOf, secretKeyOf, usernameKeyOf } from './caches.ts';
 import { Kept } from './kept.ts';
 import { SecretReadings } from './secret-readings.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -88,9 +88,11 @@ export class BotTokens {
     const metadata = (botUser ?? botUsers.unreadable(key))?.metadata;
     if (metadata?.deletionTimestamp !== undefined) return { state: 'deleted' };
     if (botUser === undefined) return { state: metadata === undefined ? 'absent' : 'unreadable' };
-    const seen = issuerSeen(caches, botUser);
+    const tokenNamespaceLabels = labelsOf(caches.namespaces, token.metadata.namespace);
+    const seen = { ...issuerSeen(caches, botUser), tokenNamespaceLabels };
     const rivals = botUsers.byIndex('username', usernameKeyOf(botUser)).filter(rival => rival !== botUser);
-    return { state: 'found', uid: botUser.metadata.uid, grant: tokenGrant(token, botUser, rivals, seen) };
+    const grant = tokenGrant(token, botUser, rivals, seen, this.#world.clock.now());
+    return { state: 'found', uid: botUser.metadata.uid, grant };
   }
 
   // Act --------------------------------------------------------------------------------------------------------
@@ -148,8 +150,7 @@ export class BotTokens {
     const { caches } = this.#world;
     switch (what) {
       case 'bot-user': {
-        const ref = { namespace: token.metadata.namespace, name: token.spec.botUserRef.name };
-        await this.#botUsers.refresh(ref, signal);
+        await this.#botUsers.refresh(botUserRefOf(token), signal);
         pass.confirmed.botUser = true;
         return;
       }

@@ -2,6 +2,7 @@ import { type BotToken, botTokenKind } from '../api/bot-token.ts';
 import { type BotUser, botUserKind } from '../api/bot-user.ts';
 import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
 import { managedLabel } from '../api/names.ts';
+import { type Revocation, revocationKind } from '../api/revocation.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { secretNameOf } from '../decide/bot-token-seen.ts';
@@ -9,7 +10,7 @@ import { recordOf } from '../decide/bot-token-status.ts';
 import { type IssuerSeen, usernameOf } from '../decide/grant.ts';
 import type { Client } from '../kube/client.ts';
 import { type Metadata, namespaces, secretMetadata } from '../kube/core-kinds.ts';
-import { type Key, type KubeObject, keyOf } from '../kube/objects.ts';
+import { type Key, type KubeObject, keyOf, type Ref } from '../kube/objects.ts';
 import { Reflector } from '../kube/reflector.ts';
 import { Store } from '../kube/store.ts';
 
@@ -30,15 +31,18 @@ export class Caches {
   readonly issuers = new Store<ClusterTokenIssuer>({ url: issuer => [issuer.spec.jwt.issuerURL] });
   readonly namespaces = new Store<KubeObject>({});
   readonly secrets = new Store<Metadata>({});
+  /** Of the operator's namespace alone: one in another namespace is nobody's wish. */
+  readonly revocations = new Store<Revocation>({});
   readonly #reflectors: readonly Following[];
 
-  constructor(o: { client: Client; log: Log; clock: Clock }) {
+  constructor({ namespace, ...o }: { client: Client; namespace: string; log: Log; clock: Clock }) {
     this.#reflectors = [
       new Reflector({ ...o, resource: botTokenKind, store: this.tokens }),
       new Reflector({ ...o, resource: botUserKind, store: this.botUsers }),
       new Reflector({ ...o, resource: clusterTokenIssuerKind, store: this.issuers }),
       new Reflector({ ...o, resource: namespaces, store: this.namespaces, metadataOnly: true }),
       new Reflector({ ...o, resource: secretMetadata, store: this.secrets, labelSelector: managedLabel }),
+      new Reflector({ ...o, resource: revocationKind, store: this.revocations, namespace }),
     ];
   }
 
@@ -61,9 +65,14 @@ export class Caches {
   }
 }
 
+/** Where the BotUser is that a token refers to. */
+export function botUserRefOf({ metadata, spec }: BotToken): Ref {
+  return { namespace: spec.botUserRef.namespace ?? metadata.namespace, name: spec.botUserRef.name };
+}
+
 /** The BotUser that a token refers to. */
 export function botUserKeyOf(token: BotToken): Key {
-  return keyOf({ namespace: token.metadata.namespace, name: token.spec.botUserRef.name });
+  return keyOf(botUserRefOf(token));
 }
 
 /** The Secret that a token's spec names. */
@@ -89,9 +98,14 @@ function issuerUIDs(token: BotToken): readonly string[] {
 /** What is known of an issuer and of the namespace where a BotUser wants to use it. */
 export function issuerSeen({ issuers, namespaces }: Caches, { metadata, spec }: BotUser): IssuerSeen {
   const { name } = spec.issuerRef;
-  const namespace = namespaces.get(metadata.namespace ?? '');
   return {
     issuer: issuers.get(name) ?? (issuers.unreadable(name) && 'unreadable'),
-    namespaceLabels: namespace && (namespace.metadata.labels ?? {}),
+    namespaceLabels: labelsOf(namespaces, metadata.namespace),
   };
+}
+
+/** The labels of a namespace; undefined while it is not known. */
+export function labelsOf(namespaces: Store<KubeObject>, name: string | undefined) {
+  const namespace = namespaces.get(name ?? '');
+  return namespace && (namespace.metadata.labels ?? {});
 }

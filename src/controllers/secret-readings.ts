@@ -37,18 +37,19 @@ export class SecretReadings {
     return [...new Set([...recorded, ...(this.#byUID.get(uid)?.keys ?? [])])];
   }
 
-  /** How a Secret looks to a token: whose it is, and what is known of its content. */
-  seen(token: BotToken, secret: Metadata): SecretSeen {
+  /** How a Secret looks to a token: whose it is, and what is known of its content. `confirmed`: by a live read. */
+  seen(token: BotToken, secret: Metadata, confirmed: boolean): SecretSeen {
     const { metadata } = secret;
     const { uid, resourceVersion } = metadata;
     const record = recordOf(token);
     const recorded = record !== undefined && record !== 'unknown' && record.secretUID === uid ? record : undefined;
     const owner = metadata.annotations?.[ownerUIDAnnotation];
     if (owner !== undefined && owner !== token.metadata.uid) {
-      return { state: 'held', owner: metadata.annotations?.[ownerAnnotation] ?? `UID ${owner}`, uid, resourceVersion };
+      const holder = metadata.annotations?.[ownerAnnotation] ?? `UID ${owner}`;
+      return { state: 'held', confirmed, owner: holder, uid, resourceVersion };
     }
     const referred = metadata.ownerReferences?.some(reference => reference.uid === token.metadata.uid) === true;
-    if (owner === undefined && !referred && recorded === undefined) return { state: 'foreign' };
+    if (owner === undefined && !referred && recorded === undefined) return { state: 'foreign', confirmed };
     if (recorded?.resourceVersion === resourceVersion) this.#byUID.delete(uid);
     const reading = this.#byUID.get(uid);
     const read = reading?.resourceVersion === resourceVersion ? reading.digest : undefined;

@@ -1,13 +1,12 @@
 import type { BotToken } from '../api/bot-token.ts';
-import { timestamp } from '../api/conditions.ts';
 import type { Inputs } from '../api/inputs.ts';
 import type { SecretValue } from '../base/secret-value.ts';
 import { type OwnSecret, type Step, secretNameOf } from '../decide/bot-token-seen.ts';
 import type { Recorded } from '../decide/bot-token-status.ts';
 import { digestOf } from '../decide/digest.ts';
+import { inputsOf } from '../decide/inputs-of.ts';
 import { render } from '../decide/secret-data.ts';
 import { dropped, marksOf, renderingOf, wantedMetadata } from '../decide/secret-metadata.ts';
-import { endOf, wholeSeconds } from '../decide/times.ts';
 import type { SigningKey } from '../issuers/jwt/keys.ts';
 import { newTokenID, signBotToken } from '../issuers/jwt/sign.ts';
 import { KubeError } from '../kube/errors.ts';
@@ -27,23 +26,7 @@ export async function mint(
   o: { issuerURL: string; key: SigningKey; digestKey: SecretValue; now: Date },
 ): Promise<Minted> {
   const { name, uid, namespace = '' } = token.metadata;
-  const { audiencesDefaulted, audiences, scopes, identities, ...wish } = step.wish;
-  const issuedAt = wholeSeconds(o.now);
-  const expiresAt = endOf(issuedAt, wish.expiresIn);
-  const unsigned: Inputs = {
-    format: 1,
-    ...wish,
-    issuedAt: timestamp(issuedAt),
-    ...(expiresAt === undefined ? {} : { expiresAt: timestamp(expiresAt) }),
-    audiences: [...audiences],
-    ...(audiencesDefaulted ? { audiencesDefaulted } : {}),
-    scopes: [...scopes],
-    identities: [...identities],
-    keyID: o.key.kid,
-    ...(step.overlapSeconds === undefined ? {} : { overlapSeconds: step.overlapSeconds }),
-    secret: renderingOf(token),
-    digest: '',
-  };
+  const unsigned = inputsOf(token, step, { keyID: o.key.kid, now: o.now });
   const tokenID = newTokenID(uid, step.revision);
   const signed = await signBotToken(o.key, {
     issuerURL: o.issuerURL,

@@ -54,7 +54,7 @@ export class TokenSecret {
     const newer = cached && live && compareVersions(live.metadata.resourceVersion, cached.metadata.resourceVersion) > 0;
     const secret = cached === undefined || newer ? live : cached;
     if (secret === undefined) return { state: 'absent', confirmed: this.#live !== undefined };
-    const seen = this.#of.readings.seen(token, secret);
+    const seen = this.#of.readings.seen(token, secret, secret === live);
     return seen.state === 'ours' ? { ...seen, unreadable: this.#unreadableAt === seen.resourceVersion } : seen;
   }
 
@@ -64,10 +64,10 @@ export class TokenSecret {
     const ref = secretRefOf(token);
     const live = await client.get(secretMetadata, ref, { signal });
     this.#saw(token, live);
-    const seen = live && this.#of.readings.seen(token, live);
+    const seen = live && this.#of.readings.seen(token, live, true);
     if (seen?.state !== 'ours' || seen.digest !== undefined) return;
     const secret = await client.get(secrets, ref, { signal });
-    if (secret === undefined || this.#of.readings.seen(token, secret).state !== 'ours')
+    if (secret === undefined || this.#of.readings.seen(token, secret, true).state !== 'ours')
       return this.#saw(token, secret && { metadata: secret.metadata });
     const { digest, keys } = digestOfSecret(secret, this.#of.digestKey);
     this.#of.readings.remember(secret, digest, keys);

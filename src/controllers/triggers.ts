@@ -13,6 +13,7 @@ export interface Controllers {
   tokens: Pick<Controller, 'add'>;
   botUsers: Pick<Controller, 'add'>;
   issuers: Pick<Controller, 'add'>;
+  revocations: Pick<Controller, 'add'>;
 }
 
 /** `status.activeTokens` follows its tokens after so long: a courtesy, for which a wave of tokens over many bots must not pay. */
@@ -24,11 +25,16 @@ export function connect(caches: Caches, controllers: Controllers): void {
   caches.botUsers.onChange(({ before, after }) => botUserChanged(caches, controllers, before, after));
   caches.issuers.onChange(({ before, after }) => issuerChanged(caches, controllers, before, after));
   connectUnreadables(caches, controllers);
+  caches.revocations.onChange(({ after }) => after && controllers.revocations.add(keyOf(after)));
   caches.namespaces.onChange(({ before, after }) => {
     const object = after ?? before;
     if (object === undefined || isDeepStrictEqual(before?.metadata.labels, after?.metadata.labels)) return;
     for (const botUser of caches.botUsers.byIndex('namespace', object.metadata.name))
       wakeBotUser(caches, controllers, botUser);
+    // Those that refer to a BotUser of another namespace, which may let this one in by its labels.
+    for (const token of caches.tokens.values())
+      if (token.metadata.namespace === object.metadata.name && token.spec.botUserRef.namespace !== undefined)
+        addToken(controllers, token);
   });
   caches.secrets.onChange(({ before, after }) => {
     const secret = after ?? before;
@@ -41,6 +47,7 @@ export function connect(caches: Caches, controllers: Controllers): void {
 /** What cannot be read, or could not until it went: itself, to say so, and all that refers to it. */
 function connectUnreadables(caches: Caches, controllers: Controllers): void {
   caches.tokens.onUnreadable(token => controllers.tokens.add(keyOf(token)));
+  caches.revocations.onUnreadable(revocation => controllers.revocations.add(keyOf(revocation)));
   caches.botUsers.onUnreadable(botUser => {
     controllers.botUsers.add(keyOf(botUser));
     for (const token of caches.tokens.byIndex('botUser', keyOf(botUser))) addToken(controllers, token);

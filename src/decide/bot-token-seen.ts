@@ -1,6 +1,7 @@
 import type { BotToken } from '../api/bot-token.ts';
 import type { Reason } from '../api/conditions.ts';
 import type { Operation, Recorded, StatusWrite } from './bot-token-status.ts';
+import type { Change } from './change.ts';
 import type { Grant, Wish } from './grant.ts';
 import type { SecretMetadata } from './secret-metadata.ts';
 
@@ -9,9 +10,9 @@ export type SecretSeen =
   /** `confirmed` by a live read, not only by the watch. */
   | { state: 'absent'; confirmed: boolean }
   /** Without any mark of botmint. */
-  | { state: 'foreign' }
+  | { state: 'foreign'; confirmed: boolean }
   /** Marked as another object's: `owner` is `<Kind>/<name>`. */
-  | { state: 'held'; owner: string; uid: string; resourceVersion: string }
+  | { state: 'held'; confirmed: boolean; owner: string; uid: string; resourceVersion: string }
   | OwnSecret;
 
 export interface OwnSecret {
@@ -53,7 +54,8 @@ export interface Refused {
   message: string;
 }
 
-export type IssueCause = 'first' | 'renewal' | 'widened' | 'narrowed' | 'lost' | 'edited';
+/** Why a credential is issued: by the clock, by a change of what is wished for, or because the Secret does not hold it any more. */
+export type IssueCause = 'first' | 'renewal' | Exclude<Change, 'none'> | 'lost' | 'edited';
 
 /** One next step: one write, or one live read. After it everything is looked at anew. */
 export type Step =
@@ -66,7 +68,10 @@ export type Step =
       cause: IssueCause;
       revision: number;
       wish: Wish;
+      /** How long the credential before lives on; undefined: to its own end. */
       overlapSeconds: number | undefined;
+      /** Everything older ends with it, also what was promised a longer overlap. */
+      replaces: boolean;
       over: OwnSecret | undefined;
     }
   /** Write the same credential with the entries and the metadata that the spec has now. */

@@ -1,7 +1,9 @@
 import type { BotToken } from '../api/bot-token.ts';
-import { conditionsOf, type Reason, timestamp, type Verdict } from '../api/conditions.ts';
+import { conditionsOf, pausedConditions, type Reason, reasons, timestamp, type Verdict } from '../api/conditions.ts';
 import { type Inputs, parseInputs } from '../api/inputs.ts';
+import { pausedAnnotation, replaceAnnotation, rotateAnnotation } from '../api/names.ts';
 import { mergePatch } from '../base/merge-patch.ts';
+import { isCutShort } from './change.ts';
 import type { Marks } from './secret-metadata.ts';
 import { earliest, renewalTime, wholeSeconds } from './times.ts';
 
@@ -66,15 +68,25 @@ export function issuedStatus(
 
 /**
  * The credentials that live on beside a new one. The clock of the old one's end starts here: the API server has
- * acknowledged the Secret with the new one. Without an overlap the ones before it end too: they may do as much as it.
+ * acknowledged the Secret with the new one. One that replaces ends all before it: they may do as much as the last.
  */
-function supersededBy(token: BotToken, { overlapSeconds }: Inputs, now: Date) {
-  if (overlapSeconds === 0) return [];
-  const { tokenID, expiresAt } = token.status ?? {};
+function supersededBy(token: BotToken, { overlapSeconds, replaces = overlapSeconds === 0 }: Inputs, now: Date) {
+  return replaces ? [] : [...livePrevious(token, now), ...overlapOf(token, overlapSeconds, now)];
+}
+
+/** The recorded credential as one that lives on for so long, at most to its own end; nothing when that has come. */
+function overlapOf({ status }: BotToken, overlapSeconds: number | undefined, now: Date) {
+  const { tokenID, expiresAt } = status ?? {};
   const overlapEnd = overlapSeconds === undefined ? undefined : new Date(now.getTime() + overlapSeconds * 1000);
   const end = earliest(overlapEnd, dateOf(expiresAt));
-  const lives = tokenID !== undefined && end !== undefined && end > now;
-  return [...livePrevious(token, now), ...(lives ? [{ tokenID, revokeAt: timestamp(end) }] : [])];
+  return tokenID !== undefined && end !== undefined && end > now ? [{ tokenID, revokeAt: timestamp(end) }] : [];
+}
+
+/** The status after the Secret was lost and its name taken: nothing is in force, and what was lost ends after its overlap (I8). */
+export function lostStatus(token: BotToken, overlapSeconds: number | undefined, now: Date): Status {
+  const { observedGeneration, conditions, revision } = token.status ?? {};
+  const previous = [...livePrevious(token, now), ...overlapOf(token, overlapSeconds, now)];
+  return { observedGeneration, conditions, revision, previous } as Status;
 }
 
 /** The status without a credential: what was issued is revoked, and the revision stays so that numbers are never given twice. */
@@ -89,13 +101,14 @@ export function livePrevious(token: BotToken, now: Date) {
   return (token.status?.previous ?? []).filter(({ revokeAt }) => Date.parse(revokeAt) > now.getTime());
 }
 
-/** When the credential should be renewed; undefined without rotation, for one that never ends, and when it has been superseded. */
+/** When the credential should be renewed; undefined without rotation, for one that never ends, and for one that ends with its BotUser. */
 export function renewTimeOf(
   token: BotToken,
-  { issuedAt, expiresAt }: { issuedAt?: string | undefined; expiresAt?: string | undefined },
+  inputs: Pick<Inputs, 'issuedAt' | 'expiresAt' | 'notAfter'>,
 ): Date | undefined {
   const { rotation } = token.spec;
-  if (rotation === undefined || issuedAt === undefined || expiresAt === undefined) return undefined;
+  const { issuedAt, expiresAt } = inputs;
+  if (rotation === undefined || expiresAt === undefined || isCutShort(inputs)) return undefined;
   const life = { issuedAt: new Date(issuedAt), expiresAt: new Date(expiresAt) };
   return renewalTime(life, rotation.renewBefore, token.metadata.uid);
 }
@@ -106,11 +119,12 @@ const longestRetrySeconds = 600;
 export type Operation = NonNullable<NonNullable<Status['retry']>['operation']>;
 
 /**
- * When a refused write may be tried again. A change of the spec clears it: the remedy may be in there. So does a clock that
- * was put right: no attempt is ever put off for so long.
+ * When a refused write may be tried again. A change of the spec or of what the annotations ask for clears it: the remedy may
+ * be in there. So does a clock that was put right: no attempt is ever put off for so long.
  */
-export function retryTime({ status, metadata }: BotToken, now: Date, operation: Operation = 'Write'): Date | undefined {
-  if (status?.observedGeneration !== metadata.generation) return undefined;
+export function retryTime(token: BotToken, now: Date, operation: Operation = 'Write'): Date | undefined {
+  const { status, metadata } = token;
+  if (status?.observedGeneration !== metadata.generation || status?.retry?.asked !== askedOf(token)) return undefined;
   if ((status?.retry?.operation ?? 'Write') !== operation) return undefined;
   const at = dateOf(status?.retry?.at);
   return at !== undefined && at.getTime() - now.getTime() <= longestRetrySeconds * 1000 ? at : undefined;
@@ -126,7 +140,26 @@ export function retryAfter(
   const before = retryTime(token, now, operation) === undefined ? 0 : (token.status?.retry?.attempts ?? 0);
   const seconds = Math.min(5 * 2 ** before, longestRetrySeconds);
   const at = timestamp(wholeSeconds(new Date(now.getTime() + seconds * 1000)));
-  return { attempts: before + 1, at, reason, ...(operation === 'Delete' && { operation }) };
+  const asked = askedOf(token);
+  return {
+    attempts: before + 1,
+    at,
+    reason,
+    ...(operation !== 'Write' && { operation }),
+    ...(asked !== undefined && { asked }),
+  };
+}
+
+/** What the annotations ask for, as one text that changes with it. */
+function askedOf({ metadata }: BotToken): string | undefined {
+  const { [rotateAnnotation]: rotate, [replaceAnnotation]: replace } = metadata.annotations ?? {};
+  const asked = [rotate, replace].map(value => value?.slice(0, 500) ?? '').join(' ');
+  return asked === ' ' ? undefined : asked;
+}
+
+/** Whether nothing but the end of credentials may happen to the token. */
+export function isPaused({ metadata }: BotToken): boolean {
+  return metadata.annotations?.[pausedAnnotation] === 'true';
 }
 
 /** The next time at which the status says something different by itself. */
@@ -149,15 +182,38 @@ export function statusWrite(
   because: StatusWrite['because'],
 ): StatusWrite | undefined {
   const { generation = 0 } = token.metadata;
-  const previous = livePrevious({ ...token, status: fields }, now);
-  const renewAt = renewTimeOf(token, fields);
+  const after = { ...token, status: fields };
+  const previous = livePrevious(after, now);
+  const old = token.status?.conditions;
+  const conditions = conditionsOf(verdict, old, generation, now);
   const status = {
     ...fields,
     previous: previous.length === 0 ? undefined : previous,
-    renewAt: renewAt === undefined ? undefined : timestamp(renewAt),
+    renewAt: renewAtOf(after),
     observedGeneration: generation,
-    conditions: conditionsOf(verdict, token.status?.conditions, generation, now),
+    conditions: isPaused(token) ? pausedConditions(conditions, old, generation, now) : conditions,
   };
   const patch = mergePatch(token.status, status);
   return patch === undefined ? undefined : { do: 'write-status', patch, because, verdict };
+}
+
+function renewAtOf(token: BotToken): string | undefined {
+  const record = recordOf(token);
+  if (record === 'unknown') return token.status?.renewAt;
+  const at = record && renewTimeOf(token, record.inputs);
+  return at && timestamp(at);
+}
+
+/** Says that the token is paused, and leaves everything else as it was; undefined when it says so already. */
+export function pausedWrite(token: BotToken, now: Date): StatusWrite | undefined {
+  const { generation = 0 } = token.metadata;
+  const { conditions, observedGeneration } = token.status ?? {};
+  const status = {
+    ...token.status,
+    observedGeneration: conditions === undefined ? generation : observedGeneration,
+    conditions: pausedConditions(conditions, conditions, generation, now),
+  };
+  const patch = mergePatch(token.status, status);
+  const verdict: Verdict = { state: 'reconciling', reason: 'Paused', message: reasons.Paused.cause };
+  return patch === undefined ? undefined : { do: 'write-status', patch, because: 'state', verdict };
 }

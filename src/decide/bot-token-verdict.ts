@@ -2,7 +2,15 @@ import type { BotToken } from '../api/bot-token.ts';
 import type { Reason, Verdict } from '../api/conditions.ts';
 import type { Inputs } from '../api/inputs.ts';
 import { type Observed, type Refused, type Step, secretNameOf } from './bot-token-seen.ts';
-import { dateOf, nextTime, type Recorded, retryAfter, type Status, statusWrite } from './bot-token-status.ts';
+import {
+  dateOf,
+  nextTime,
+  type Recorded,
+  renewTimeOf,
+  retryAfter,
+  type Status,
+  statusWrite,
+} from './bot-token-status.ts';
 import { changeOf } from './change.ts';
 import { differ } from './digest.ts';
 import type { Grant, Wish } from './grant.ts';
@@ -20,7 +28,7 @@ export function isInForce({ secret }: Observed, record: Recorded | undefined, no
 
 /** Ended for good: nothing renews it. */
 export function isOver(token: BotToken, record: Recorded, now: Date): boolean {
-  return isExpired(record, now) && token.spec.rotation === undefined;
+  return isExpired(record, now) && renewTimeOf(token, record.inputs) === undefined;
 }
 
 /** What the conditions say of a token that has a record and nothing left to do. */
@@ -33,8 +41,9 @@ export function verdictOf(token: BotToken, record: Recorded, grant: Grant<Wish>,
     );
   }
   if (grant.allowed) return issued(token, record.inputs);
-  const unserved: Reason[] = ['IssuerNotFound', 'UnknownFormat'];
-  if (unserved.includes(grant.blocked.reason)) return grant.blocked; // nobody can verify what it signed
+  // Nobody can verify what it signed, or nobody may let it in.
+  const unserved: Reason[] = ['IssuerNotFound', 'UnknownFormat', 'BotUserDisabled', 'Expired'];
+  if (unserved.includes(grant.blocked.reason)) return grant.blocked;
   if (grant.blocked.state === 'reconciling') return issued(token, record.inputs);
   // A ceiling that came later refuses the next issue and takes nothing away; a spec that asks for more is not served.
   if (grant.wish !== undefined && changeOf(record.inputs, grant.wish) !== 'none') return grant.blocked;

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { BotToken } from '../api/bot-token.ts';
 import type { Reason, Verdict } from '../api/conditions.ts';
+import { parseDuration } from '../api/durations.ts';
 import type { Inputs } from '../api/inputs.ts';
-import { revokeFinalizer } from '../api/names.ts';
+import { replaceAnnotation, revokeFinalizer, rotateAnnotation } from '../api/names.ts';
 import {
   type BotUserSeen,
   type IssueCause,
@@ -12,9 +13,12 @@ import {
   secretNameOf,
 } from './bot-token-seen.ts';
 import {
+  isPaused,
   issuedStatus,
   livePrevious,
+  lostStatus,
   nextTime,
+  pausedWrite,
   type Recorded,
   recordOf,
   renewTimeOf,
@@ -33,12 +37,14 @@ export const mostPrevious = 8;
 /** How often a Secret that is not ours is looked at again: no watch covers it. */
 const foreignSecretPollSeconds = 15;
 
-/** How long the credential before lives on, in seconds; undefined: to its own end. */
+/** How long the credential before lives on, in seconds, where `rotation.overlap` does not say so; undefined: to its own end. */
 const overlaps: { [cause in IssueCause]: number | undefined } = {
   first: 0,
   renewal: undefined,
+  rotated: overlapAfterChangeSeconds,
   widened: overlapAfterChangeSeconds,
   narrowed: 0,
+  replaced: 0,
   lost: overlapAfterChangeSeconds,
   edited: overlapAfterChangeSeconds,
 };
@@ -48,7 +54,7 @@ export function decide(seen: Observed, now: Date): Step {
   const { token, secret, botUser } = seen;
   if (token.metadata.deletionTimestamp !== undefined) return deletion(seen, now);
   if (token.spec.revoked === true) {
-    return revocation(seen, { state: 'ready', reason: 'Revoked', message: 'revoked: true has been carried out' }, now);
+    return revocation(seen, revokedVerdict(token), now);
   }
   const record = recordOf(token);
   const marks = secret.state === 'ours' ? marksOf(secret.metadata) : undefined;
@@ -61,11 +67,11 @@ export function decide(seen: Observed, now: Date): Step {
     );
   }
   if (botUser.state === 'unreadable') {
-    const name = `BotUser ${token.spec.botUserRef.name} in namespace ${token.metadata.namespace}`;
-    const message = `${name} is in a form that this version does not know: nothing is concluded from it`;
+    const message = `${botUserNameOf(token)} is in a form that this version does not know: nothing is concluded from it`;
     return report(seen, { state: 'reconciling', reason: 'UnknownFormat', message }, now);
   }
   if (botUser.state !== 'found') return withoutBotUser(seen, record, botUser.state, now);
+  if (isPaused(token)) return pausedWrite(token, now) ?? { do: 'rest', until: nextTime(token, now) };
   const waiting = retryTime(token, now);
   if (waiting !== undefined && waiting > now) return { do: 'rest', until: waiting };
   if (seen.refused?.operation === 'Write') return refusal(seen, record, seen.refused, now);
@@ -101,15 +107,24 @@ function removal(seen: Observed, { uid, resourceVersion }: OwnSecret, now: Date)
 
 function withoutBotUser(seen: Observed, record: Recorded | undefined, state: 'absent' | 'deleted', now: Date): Step {
   const { token, secret, confirmed } = seen;
-  const held = record !== undefined || secret.state === 'ours';
+  const held = record !== undefined || secret.state === 'ours' || livePrevious(token, now).length > 0;
   // A cache that lags shows the BotUser before the one that the credential is for.
   if (held && !confirmed.botUser) return { do: 'confirm', what: 'bot-user' };
-  const name = `BotUser ${token.spec.botUserRef.name} in namespace ${token.metadata.namespace}`;
   const [reason, says]: [Reason, string] =
     state === 'deleted'
       ? ['BotUserDeleted', 'is being deleted']
       : ['BotUserNotFound', 'does not exist: create it, or correct spec.botUserRef'];
-  return revocation(seen, { state: 'reconciling', reason, message: `${name} ${says}` }, now);
+  return revocation(seen, { state: 'reconciling', reason, message: `${botUserNameOf(token)} ${says}` }, now);
+}
+
+function botUserNameOf({ spec, metadata }: BotToken): string {
+  return `BotUser ${spec.botUserRef.name} in namespace ${spec.botUserRef.namespace ?? metadata.namespace}`;
+}
+
+function revokedVerdict({ metadata }: BotToken): Verdict {
+  const asked = [rotateAnnotation, replaceAnnotation].find(name => metadata.annotations?.[name]);
+  const inVain = asked === undefined ? '' : `; ${asked} has no effect any more: make a new BotToken`;
+  return { state: 'ready', reason: 'Revoked', message: `revoked: true has been carried out${inVain}` };
 }
 
 // The Secret against the record.
@@ -126,15 +141,32 @@ function withBotUser(seen: Found, record: Recorded | undefined, now: Date): Step
       return noSecret(seen, secret, record, now);
     case 'foreign': {
       const message = `Secret ${secretNameOf(token)} exists and is not from botmint: remove it, or make a new BotToken with another spec.secret.name`;
-      return report(seen, stalled('SecretNotOwned', message), now, foreignSecretPollSeconds);
+      return taken(seen, secret, record, stalled('SecretNotOwned', message), now);
     }
     case 'held': {
       const { owner, uid, resourceVersion } = secret;
       const predecessor = owner === `BotToken/${token.metadata.name}`;
       if (predecessor) return { do: 'delete-secret', uid, resourceVersion, cause: 'predecessor' };
-      return report(seen, secretInUse(token, owner), now, foreignSecretPollSeconds);
+      return taken(seen, secret, record, secretInUse(token, owner), now);
     }
   }
+}
+
+/** Another Secret has the name: what was recorded is lost, and nothing can be issued in its place. */
+function taken(
+  seen: Found,
+  secret: { confirmed: boolean },
+  record: Recorded | undefined,
+  verdict: Verdict,
+  now: Date,
+): Step {
+  const { token } = seen;
+  const hasRoom = livePrevious(token, now).length < mostPrevious;
+  if (record === undefined || isOver(token, record, now) || token.spec.secret.onLost === 'Stall' || !hasRoom)
+    return report(seen, verdict, now, foreignSecretPollSeconds);
+  if (!secret.confirmed) return { do: 'confirm', what: 'secret' };
+  const fields = lostStatus(token, overlapSecondsOf(token, 'lost'), now);
+  return statusWrite(token, fields, verdict, now, 'state') ?? { do: 'rest', until: undefined };
 }
 
 function noSecret(seen: Found, secret: { confirmed: boolean }, record: Recorded | undefined, now: Date): Step {
@@ -145,7 +177,7 @@ function noSecret(seen: Found, secret: { confirmed: boolean }, record: Recorded 
   const doubtful = record !== undefined || hasReason(token, 'SecretNotOwned') || hasReason(token, 'SecretInUse');
   if (doubtful && !secret.confirmed) return { do: 'confirm', what: 'secret' };
   if (earlierClaim !== undefined) return report(seen, secretInUse(token, earlierClaim), now, foreignSecretPollSeconds);
-  return issue(seen, record, record === undefined ? 'first' : 'lost', now);
+  return record === undefined ? issue(seen, record, 'first', now) : reissue(seen, record, 'lost', now);
 }
 
 function ownSecret(seen: Found, secret: OwnSecret, record: Recorded | undefined, now: Date): Step {
@@ -157,14 +189,14 @@ function ownSecret(seen: Found, secret: OwnSecret, record: Recorded | undefined,
   if (record === undefined) return issue(seen, record, 'edited', now); // ours, and nothing that it says is still true
   if (isOver(token, record, now)) return service(seen, record, now);
   const older = marks !== undefined && (marks.revision !== record.revision || marks.tokenID !== record.tokenID);
-  if (older) return issue(seen, record, 'lost', now);
+  if (older) return reissue(seen, record, 'lost', now);
   const rendered =
     marks !== undefined &&
     sameCredential(marks.inputs, record.inputs) &&
     !isDeepStrictEqual(marks.inputs, record.inputs) &&
     !differ(digest, marks.inputs.digest);
   if (rendered) return takeOver(seen, secret, marks, now);
-  if (differ(digest, record.inputs.digest)) return issue(seen, record, 'edited', now);
+  if (differ(digest, record.inputs.digest)) return reissue(seen, record, 'edited', now);
   return service(seen, record, now);
 }
 
@@ -204,7 +236,7 @@ function service(seen: Found, record: Recorded, now: Date): Step {
   const renewAt = renewTimeOf(token, record.inputs);
   if (renewAt !== undefined && renewAt <= now) return issue(seen, record, 'renewal', now);
   if (secret.state === 'ours' && !isOver(token, record, now)) {
-    if (secret.unreadable) return issue(seen, record, 'edited', now);
+    if (secret.unreadable) return reissue(seen, record, 'edited', now);
     if (!isDeepStrictEqual(record.inputs.secret.data, renderingOf(token).data))
       return { do: 'render', over: secret, record };
     if (!isLabelled(secret.metadata, token, record)) return { do: 'label', over: secret, record };
@@ -214,14 +246,26 @@ function service(seen: Found, record: Recorded, now: Date): Step {
 
 // Issuing.
 
+/** What was lost or edited is issued anew, unless its owner wants to see to it. Who asks for a new credential gets one. */
+function reissue(seen: Found, record: Recorded, cause: 'lost' | 'edited', now: Date): Step {
+  const { token, botUser } = seen;
+  const asked = botUser.grant.allowed && changeOf(record.inputs, botUser.grant.value) !== 'none';
+  if (token.spec.secret.onLost !== 'Stall' || !botUser.grant.allowed || asked) return issue(seen, record, cause, now);
+  const what = cause === 'lost' ? 'was deleted, or holds an older credential' : 'was edited';
+  const remedy = `restore it, set spec.secret.onLost: Reissue, or ask for a new credential with the annotation ${rotateAnnotation}`;
+  const message = `Secret ${secretNameOf(token)} ${what}, and spec.secret.onLost is Stall: ${remedy}`;
+  return report(seen, stalled(cause === 'lost' ? 'SecretLost' : 'SecretEdited', message), now);
+}
+
 function issue(seen: Found, record: Recorded | undefined, cause: IssueCause, now: Date): Step {
   const { token, secret, botUser } = seen;
   const { grant } = botUser;
   if (!grant.allowed) {
     return report(seen, isInForce(seen, record, now) ? verdictOf(token, record, grant, now) : grant.blocked, now);
   }
-  const narrowed = record !== undefined && changeOf(record.inputs, grant.value) === 'narrowed';
-  const overlapSeconds = narrowed ? 0 : overlaps[cause];
+  const change = record === undefined ? 'none' : changeOf(record.inputs, grant.value);
+  const replaces = change === 'narrowed' || change === 'replaced';
+  const overlapSeconds = replaces ? 0 : overlapSecondsOf(token, cause);
   if (overlapSeconds !== 0 && livePrevious(token, now).length >= mostPrevious) {
     const message = `${mostPrevious} superseded credentials are alive: the next issue waits until the first of them ends`;
     const state = isInForce(seen, record, now) ? 'ready' : 'reconciling';
@@ -230,7 +274,14 @@ function issue(seen: Found, record: Recorded | undefined, cause: IssueCause, now
   if (!hasFinalizer(token)) return { do: 'add-finalizer' };
   const over = secret.state === 'ours' ? secret : undefined;
   const revision = (token.status?.revision ?? 0) + 1;
-  return { do: 'issue', cause, revision, wish: grant.value, overlapSeconds, over };
+  return { do: 'issue', cause, revision, wish: grant.value, overlapSeconds, replaces, over };
+}
+
+/** What `rotation.overlap` says, and else the usual one. A first credential has nothing beside it. */
+function overlapSecondsOf({ spec }: BotToken, cause: IssueCause): number | undefined {
+  const chosen = spec.rotation?.overlap;
+  if (cause === 'first' || chosen === undefined) return overlaps[cause];
+  return Number(parseDuration(chosen));
 }
 
 // Questions.

@@ -37,12 +37,15 @@ export function decide(seen: Observed, now: Date): Step {
     return statusWrite(seen, { state: 'reconciling', reason: 'BotUserDeleted', message }, now);
   }
   if (!finalized) return { do: 'add-finalizer' };
-  const message = `the username is ${usernameOf(botUser)}`;
-  return statusWrite(
-    seen,
-    seen.grant.allowed ? { state: 'ready', reason: 'Available', message } : seen.grant.blocked,
-    now,
-  );
+  return statusWrite(seen, verdictOf(seen), now);
+}
+
+function verdictOf({ botUser, grant }: Observed): Verdict {
+  if (!grant.allowed) return grant.blocked;
+  const username = usernameOf(botUser);
+  if (botUser.spec.disabled !== true)
+    return { state: 'ready', reason: 'Available', message: `the username is ${username}` };
+  return { state: 'ready', reason: 'Disabled', message: `no token of ${username} works, as spec.disabled asks` };
 }
 
 function statusWrite({ botUser, activeTokens }: Observed, verdict: Verdict, now: Date): Step {

@@ -1,9 +1,11 @@
 import type { BotToken } from '../api/bot-token.ts';
 import type { BotUser } from '../api/bot-user.ts';
 import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
-import type { Reason, Verdict } from '../api/conditions.ts';
+import { type Reason, timestamp, type Verdict } from '../api/conditions.ts';
+import { replaceAnnotation, rotateAnnotation } from '../api/names.ts';
 import { excessOf } from './limits.ts';
 import { allowsNamespace, type Labels } from './selector.ts';
+import { wholeSeconds } from './times.ts';
 
 /** What a credential should be made from, by the spec of the moment. */
 export interface Wish {
@@ -16,6 +18,11 @@ export interface Wish {
   audiencesDefaulted: boolean;
   scopes: readonly string[];
   identities: readonly { service: string; id: string }[];
+  /** The end of the BotUser, where it has one. */
+  notAfter: string | undefined;
+  /** The values of the annotations that ask for a new credential. */
+  rotate: string | undefined;
+  replace: string | undefined;
 }
 
 /** Whether an object may be served now. `blocked` says why not, as the conditions will say it. */
@@ -31,13 +38,17 @@ export interface IssuerSeen {
   namespaceLabels: Labels | undefined;
 }
 
-/** Whether a BotUser may be used: its issuer, its namespace and its username. `rivals` are the other BotUsers of that username. */
+/** Whether a BotUser may be used: its end, its issuer, its namespace and its username. `rivals` are the other BotUsers of that username. */
 export function botUserGrant(
   botUser: BotUser,
   rivals: readonly BotUser[],
   seen: IssuerSeen,
+  now: Date,
 ): Grant<ClusterTokenIssuer> {
-  const { issuerRef } = botUser.spec;
+  const { issuerRef, notAfter } = botUser.spec;
+  if (notAfter !== undefined && Date.parse(notAfter) <= now.getTime()) {
+    return stalls('Expired', `spec.notAfter ${notAfter} has passed: move it, and new tokens are issued`);
+  }
   const { issuer } = seen;
   const name = `ClusterTokenIssuer ${issuerRef.name}`;
   if (issuer === undefined) return waits('IssuerNotFound', `${name} does not exist; spec.issuerRef names it`);
@@ -60,14 +71,22 @@ export function botUserGrant(
   return { allowed: true, value: issuer };
 }
 
+export interface TokenSeen extends IssuerSeen {
+  /** The labels of the token's namespace: asked for only where the BotUser is in another one. */
+  tokenNamespaceLabels?: Labels | undefined;
+}
+
 /** Whether a token may be issued for a BotUser, and from what. */
 export function tokenGrant(
   token: BotToken,
   botUser: BotUser,
   rivals: readonly BotUser[],
-  seen: IssuerSeen,
+  seen: TokenSeen,
+  now: Date,
 ): Grant<Wish> {
-  const bot = botUserGrant(botUser, rivals, seen);
+  const own = botUserBars(token, botUser, seen);
+  if (own !== undefined) return own;
+  const bot = botUserGrant(botUser, rivals, seen, now);
   if (!bot.allowed) return botUserBlocks(botUser, bot.blocked);
   const issuer = bot.value;
   const stalled = issuer.status?.conditions?.find(({ type, status }) => type === 'Stalled' && status === 'True');
@@ -87,8 +106,22 @@ export function tokenGrant(
   return { allowed: false, blocked: { state: 'stalled', reason: 'ExceedsIssuerLimit', message: says }, wish };
 }
 
+/** What the BotUser itself says against this token. */
+function botUserBars(token: BotToken, { metadata, spec }: BotUser, seen: TokenSeen): Grant<never> | undefined {
+  const { namespace = '' } = token.metadata;
+  const name = `BotUser ${metadata.name} in namespace ${metadata.namespace}`;
+  if (namespace !== metadata.namespace && !allowsNamespace(spec.allowedNamespaces, seen.tokenNamespaceLabels)) {
+    const remedy = 'its owner can let it in by spec.allowedNamespaces';
+    return stalls('NamespaceNotAllowed', `${name} does not allow BotTokens of the namespace ${namespace}: ${remedy}`);
+  }
+  if (spec.disabled !== true) return undefined;
+  return stalls('BotUserDisabled', `${name} is disabled: no token of it works until spec.disabled is false`);
+}
+
 function wishOf(token: BotToken, botUser: BotUser, issuer: ClusterTokenIssuer): Wish {
   const { audiences, scopes, expiresIn } = token.spec;
+  const { notAfter } = botUser.spec;
+  const { [rotateAnnotation]: rotate, [replaceAnnotation]: replace } = token.metadata.annotations ?? {};
   const fallback = issuer.spec.jwt.audiences.slice(0, 1);
   return {
     username: usernameOf(botUser),
@@ -99,6 +132,9 @@ function wishOf(token: BotToken, botUser: BotUser, issuer: ClusterTokenIssuer): 
     audiencesDefaulted: audiences === undefined,
     scopes: scopes ?? [],
     identities: (botUser.spec.identities ?? []).map(({ service, id }) => ({ service, id })),
+    notAfter: notAfter === undefined ? undefined : timestamp(wholeSeconds(new Date(notAfter))),
+    rotate: rotate || undefined,
+    replace: replace || undefined,
   };
 }
 
@@ -127,7 +163,7 @@ export function isOlder(
 function botUserBlocks(botUser: BotUser, blocked: Verdict): Grant<never> {
   const message = `BotUser ${botUser.metadata.name} cannot be used (${blocked.reason}): ${blocked.message}`;
   // Whether it goes on by itself is the BotUser's matter; for the token it does, the moment the BotUser can be used.
-  const passedOn: Reason[] = ['NamespaceNotAllowed', 'IssuerNotFound', 'IssuerDeleted', 'UnknownFormat'];
+  const passedOn: Reason[] = ['NamespaceNotAllowed', 'IssuerNotFound', 'IssuerDeleted', 'UnknownFormat', 'Expired'];
   const reason = passedOn.includes(blocked.reason) ? blocked.reason : 'BotUserNotReady';
   return blocked.state === 'stalled' ? stalls(reason, message) : waits(reason, message);
 }

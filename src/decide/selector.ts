@@ -31,15 +31,19 @@ function holds(
   }
 }
 
-/** Whether an issuer's `allowedNamespaces` lets a namespace in. One that is not known yet is not let in. */
+/**
+ * Whether `allowedNamespaces` lets another namespace in. One that is not known yet is not let in. `Same`, which a BotUser
+ * has, lets in none: its own namespace is not asked for.
+ */
 export function allowsNamespace(
-  allowed: { from: 'None' | 'All' | 'Selector'; selector?: LabelSelector | undefined },
+  allowed: { from: 'None' | 'Same' | 'All' | 'Selector'; selector?: LabelSelector | undefined },
   labels: Labels | undefined,
 ): boolean {
   switch (allowed.from) {
     case 'All':
       return true;
     case 'None':
+    case 'Same':
       return false;
     case 'Selector':
       return labels !== undefined && allowed.selector !== undefined && selects(allowed.selector, labels);

@@ -7,10 +7,14 @@ export const overlapAfterChangeSeconds = 3600;
 /** A fleet that was created at once must not renew at once: each moves its renewal ahead by up to this part of its life. */
 const jitterShare = 0.1;
 
-/** When a credential ends: undefined for one that never does. Times are whole seconds, as Kubernetes writes them. */
-export function endOf(issuedAt: Date, expiresIn: string): Date | undefined {
+/**
+ * When a credential ends: after its life, or with its BotUser if that is earlier; undefined for one that never does. Times
+ * are whole seconds, as Kubernetes writes them.
+ */
+export function endOf(issuedAt: Date, expiresIn: string, notAfter?: string): Date | undefined {
   const seconds = parseDuration(expiresIn);
-  return seconds === 'never' ? undefined : new Date(issuedAt.getTime() + seconds * 1000);
+  const end = seconds === 'never' ? undefined : new Date(issuedAt.getTime() + seconds * 1000);
+  return earliest(end, notAfter === undefined ? undefined : new Date(notAfter));
 }
 
 /**

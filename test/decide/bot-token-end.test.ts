@@ -24,7 +24,7 @@ import { recorded, told } from './told.ts';
 
 const absent = { state: 'absent', confirmed: false } as const;
 const gone = { state: 'absent', confirmed: true } as const;
-const foreign = { state: 'foreign' } as const;
+const foreign = { state: 'foreign', confirmed: true } as const;
 const removal = { do: 'delete-secret', uid: 'secret-uid', resourceVersion: '40', cause: 'revoked' } as const;
 const nothingIssued = { ...fresh, metadata: served.metadata };
 

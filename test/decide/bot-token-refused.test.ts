@@ -223,7 +223,13 @@ describe('a Secret that the API server refuses to delete', () => {
   });
 
   test('of a predecessor holds up the first issue, and that is said', () => {
-    const held = { state: 'held', owner: 'BotToken/deploy', uid: 'old', resourceVersion: '9' } as const;
+    const held = {
+      state: 'held',
+      confirmed: true,
+      owner: 'BotToken/deploy',
+      uid: 'old',
+      resourceVersion: '9',
+    } as const;
     const given = { token: finalized, secret: held, refused: { ...refused, operation: 'Write' } as const };
     expect(told(seen(given))).toBe('Ready=False, Reconciling=True, WriteRefused');
   });

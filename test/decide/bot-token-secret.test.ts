@@ -142,27 +142,35 @@ describe('a Secret with another look', () => {
 });
 
 describe('a Secret that is not ours', () => {
-  const held = { state: 'held', owner: 'BotToken/first', uid: 'their-uid', resourceVersion: '5' } as const;
+  const held = {
+    state: 'held',
+    confirmed: true,
+    owner: 'BotToken/first',
+    uid: 'their-uid',
+    resourceVersion: '5',
+  } as const;
   const fresher = { ...fresh, metadata: served.metadata };
 
   test('without any mark is left alone, and the token says so', () => {
-    const given = seen({ token: fresher, secret: { state: 'foreign' } });
+    const given = seen({ token: fresher, secret: { state: 'foreign', confirmed: true } });
     expect(told(given)).toBe('Ready=False, Stalled=True, SecretNotOwned');
     expect(message(given)).toContain('Secret deploy exists and is not from botmint');
   });
 
   test('is left alone too where ours was before', () => {
-    expect(told(seen({ secret: { state: 'foreign' } }))).toBe('Ready=False, Stalled=True, SecretNotOwned');
+    expect(told(seen({ secret: { state: 'foreign', confirmed: true } }))).toBe(
+      'Ready=False, Stalled=True, SecretNotOwned',
+    );
   });
 
   test('is looked at again soon, because no watch covers it', () => {
-    const token = recorded(seen({ token: fresher, secret: { state: 'foreign' } }));
-    const step = decide(seen({ token, secret: { state: 'foreign' } }), now);
+    const token = recorded(seen({ token: fresher, secret: { state: 'foreign', confirmed: true } }));
+    const step = decide(seen({ token, secret: { state: 'foreign', confirmed: true } }), now);
     expect(step).toEqual({ do: 'rest', until: new Date(later(15)) });
   });
 
   test('is looked for live before its name is tried again, and then the token goes on', () => {
-    const token = recorded(seen({ token: fresher, secret: { state: 'foreign' } }));
+    const token = recorded(seen({ token: fresher, secret: { state: 'foreign', confirmed: true } }));
     const unsure = seen({ token, secret: { state: 'absent', confirmed: false } });
     expect(decide(unsure, now)).toEqual({ do: 'confirm', what: 'secret' });
     expect(decide(seen({ token, secret: gone }), now)).toMatchObject({ do: 'issue', cause: 'first' });

@@ -7,7 +7,7 @@ import { applyMergePatch } from '../base/apply-merge-patch.ts';
 import { botUser, deleting, issuer, later, now } from './healthy.ts';
 
 const bot = { ...botUser, metadata: { ...botUser.metadata, finalizers: [revokeFinalizer] } };
-const available = botUserGrant(bot, [], { issuer, namespaceLabels: {} });
+const available = botUserGrant(bot, [], { issuer, namespaceLabels: {} }, now);
 const ready: BotUser = {
   ...bot,
   status: written({ botUser: bot, grant: available, activeTokens: 2, confirmedTokens: undefined }),
@@ -34,7 +34,7 @@ test('its status says its username and how many tokens it has', () => {
 });
 
 test('a bot that cannot be used says why', () => {
-  const grant = botUserGrant(bot, [], { issuer: undefined, namespaceLabels: {} });
+  const grant = botUserGrant(bot, [], { issuer: undefined, namespaceLabels: {} }, now);
   expect(decide(seen({ grant }), now)).toMatchObject({ do: 'write-status', verdict: { reason: 'IssuerNotFound' } });
 });
 

@@ -13,6 +13,9 @@ const same: Wish = {
   audiencesDefaulted: true,
   scopes,
   identities,
+  notAfter: undefined,
+  rotate: undefined,
+  replace: undefined,
 };
 const github = { service: 'github', id: 'acme-ci' };
 

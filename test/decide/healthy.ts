@@ -22,6 +22,8 @@ export const issuer: ClusterTokenIssuer = {
       issuerURL: 'https://tokens.example.com',
       audiences: ['https://buf.example.com', 'https://api.example.com'],
       algorithm: 'ES256',
+      keyRotation: '90d',
+      keyActivationDelay: '20m',
     },
     allowedNamespaces: { from: 'All' },
     limits: { scopes: ['modules:*'], identities: ['github/*'] },
@@ -44,6 +46,7 @@ export const botUser: BotUser = {
   spec: {
     issuerRef: { kind: 'ClusterTokenIssuer', name: 'builtin' },
     username: 'ci-bot',
+    allowedNamespaces: { from: 'Same' },
     identities: [{ service: 'github', id: 'acme-ci' }],
   },
 };
@@ -143,7 +146,7 @@ function botUserSeen(o: Pick<Situation, 'token' | 'botUser' | 'issuer' | 'rivals
   if (o.botUser === undefined) return { state: 'absent' };
   if (o.botUser === 'unreadable') return { state: 'unreadable' };
   if (o.botUser.metadata.deletionTimestamp !== undefined) return { state: 'deleted' };
-  const grant = tokenGrant(o.token, o.botUser, o.rivals, { issuer: o.issuer, namespaceLabels: {} });
+  const grant = tokenGrant(o.token, o.botUser, o.rivals, { issuer: o.issuer, namespaceLabels: {} }, now);
   return { state: 'found', uid: o.botUser.metadata.uid, grant };
 }
 

@@ -1,11 +1,9 @@
 import type { BotToken } from '../../src/api/bot-token.ts';
-import { timestamp } from '../../src/api/conditions.ts';
 import type { Inputs } from '../../src/api/inputs.ts';
 import { SecretValue } from '../../src/base/secret-value.ts';
 import { type Minted, rendered } from '../../src/controllers/secret-writes.ts';
 import type { Step } from '../../src/decide/bot-token-seen.ts';
-import { renderingOf } from '../../src/decide/secret-metadata.ts';
-import { endOf, wholeSeconds } from '../../src/decide/times.ts';
+import { inputsOf } from '../../src/decide/inputs-of.ts';
 import { type BotTokenClaims, subjectOf } from '../../src/issuers/jwt/claims.ts';
 import type { ApiServer } from './api-server.ts';
 
@@ -30,7 +28,7 @@ export function minted(
   digestKey: SecretValue,
 ): Minted {
   const { name, namespace = '', uid } = token.metadata;
-  const inputs = inputsOf(token, step, server.time);
+  const inputs = inputsOf(token, step, { keyID: 'key-1', now: server.time });
   const tokenID = `${uid}.${step.revision}.${server.signed.length}`;
   const claims = {
     iss: server.issuer.spec.jwt.issuerURL,
@@ -43,23 +41,4 @@ export function minted(
   };
   server.signed.push({ tokenID, revision: step.revision, inputs, claims });
   return rendered(textOf(tokenID), { revision: step.revision, tokenID, inputs }, digestKey);
-}
-
-function inputsOf(token: BotToken, { wish, overlapSeconds }: Step & { do: 'issue' }, now: Date): Inputs {
-  const { audiences, scopes, identities, ...same } = wish;
-  const issuedAt = wholeSeconds(now);
-  const end = endOf(issuedAt, wish.expiresIn);
-  return {
-    format: 1,
-    ...same,
-    issuedAt: timestamp(issuedAt),
-    ...(end === undefined ? {} : { expiresAt: timestamp(end) }),
-    audiences: [...audiences],
-    scopes: [...scopes],
-    identities: [...identities],
-    keyID: 'key-1',
-    ...(overlapSeconds === undefined ? {} : { overlapSeconds }),
-    secret: renderingOf(token),
-    digest: '',
-  };
 }

@@ -95,14 +95,20 @@ export class Operator {
     const { botUser } = this.#cache;
     if (botUser === undefined) return { state: 'absent' };
     if (botUser.metadata.deletionTimestamp !== undefined) return { state: 'deleted' };
-    const grant = tokenGrant(token, botUser, [], { issuer: this.#server.issuer, namespaceLabels: {} });
+    const grant = tokenGrant(
+      token,
+      botUser,
+      [],
+      { issuer: this.#server.issuer, namespaceLabels: {} },
+      this.#server.time,
+    );
     return { state: 'found', uid: botUser.metadata.uid, grant };
   }
 
   #secret(token: BotToken): SecretSeen {
     const newest = [this.#cache.secret, this.#pass.secret?.live].sort((a, b) => versionOf(b) - versionOf(a))[0];
     if (newest === undefined) return { state: 'absent', confirmed: this.#pass.secret !== undefined };
-    const seen = this.#readings.seen(token, newest);
+    const seen = this.#readings.seen(token, newest, newest === this.#pass.secret?.live);
     return seen.state === 'ours' ? { ...seen, unreadable: this.#pass.unreadableAt === seen.resourceVersion } : seen;
   }
 
@@ -160,7 +166,7 @@ export class Operator {
     const { secret } = this.#server;
     this.#pass.secret = { live: secret };
     if (secret === undefined) this.#cache.secret = undefined;
-    const seen = secret && this.#readings.seen(token, secret);
+    const seen = secret && this.#readings.seen(token, secret, true);
     if (secret === undefined || seen?.state !== 'ours' || seen.digest !== undefined) return;
     const { digest, keys } = digestOfSecret(whole(secret), digestKey);
     this.#readings.remember(secret, digest, keys);

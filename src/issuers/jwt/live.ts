@@ -31,6 +31,8 @@ export type DeadBecause =
   | 'BotTokenDeleted'
   | 'Revoked'
   | 'BotUserDeleted'
+  | 'BotUserDisabled'
+  | 'BotUserEnded'
   | 'Superseded';
 
 /**
@@ -41,7 +43,7 @@ export type DeadBecause =
  * gone past its revision. An object that is not known, or has another UID, and a revision that is not recorded yet, are `unread`.
  */
 export function isLive(claims: BotTokenClaims, seen: Evidence, now: Date): Liveness {
-  return endOf(claims, now) ?? endOfIssuer(seen) ?? endOfOwners(claims, seen) ?? standing(claims, seen, now);
+  return endOf(claims, now) ?? endOfIssuer(seen) ?? endOfOwners(claims, seen, now) ?? standing(claims, seen, now);
 }
 
 function endOf({ exp }: BotTokenClaims, now: Date): Liveness | undefined {
@@ -54,13 +56,16 @@ function endOfIssuer({ issuer }: Evidence): Liveness | undefined {
 }
 
 /** UIDs decide: under the same name may stand an object that was made later, or, in a cache that lags, one that was there before. */
-function endOfOwners(claims: BotTokenClaims, { token, botUser }: Evidence): Liveness | undefined {
+function endOfOwners(claims: BotTokenClaims, { token, botUser }: Evidence, now: Date): Liveness | undefined {
   const { uid, botUser: user } = claims['botmint.dev'];
   const tokenKnown = token?.metadata.uid === uid;
   const userKnown = botUser?.metadata.uid === user.uid;
   if (tokenKnown && isDeleting(token)) return dead('BotTokenDeleted');
   if (tokenKnown && token.spec.revoked === true) return dead('Revoked');
   if (userKnown && isDeleting(botUser)) return dead('BotUserDeleted');
+  // These two may turn round. The cache is asked all the same: a disabled bot that keeps trying must not cost a read each time.
+  if (userKnown && botUser.spec.disabled === true) return dead('BotUserDisabled');
+  if (userKnown && isPast(botUser.spec.notAfter, now)) return dead('BotUserEnded');
   return tokenKnown && userKnown ? undefined : { live: 'unread' };
 }
 
@@ -78,6 +83,10 @@ function standing(claims: BotTokenClaims, { token, secret }: Evidence, now: Date
 function names(secret: SecretMetadata | undefined, claims: BotTokenClaims): boolean {
   const annotations = secret?.metadata.annotations ?? {};
   return annotations[ownerUIDAnnotation] === claims['botmint.dev'].uid && annotations[tokenIDAnnotation] === claims.jti;
+}
+
+function isPast(time: string | undefined, now: Date): boolean {
+  return time !== undefined && Date.parse(time) <= now.getTime();
 }
 
 function isDeleting(object: { metadata: { deletionTimestamp?: string | undefined } }): boolean {

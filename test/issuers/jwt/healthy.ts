@@ -56,13 +56,23 @@ export const token: BotToken = {
 
 export const botUser: BotUser = {
   metadata: { name: 'ci', namespace: 'team-a', uid: userUID, ...born },
-  spec: { issuerRef: { kind: 'ClusterTokenIssuer', name: 'builtin' }, username: 'ci-bot' },
+  spec: {
+    issuerRef: { kind: 'ClusterTokenIssuer', name: 'builtin' },
+    username: 'ci-bot',
+    allowedNamespaces: { from: 'Same' },
+  },
 };
 
 export const issuer: ClusterTokenIssuer = {
   metadata: { name: 'builtin', uid: 'a1', ...born },
   spec: {
-    jwt: { issuerURL, audiences: ['https://buf.example.com'], algorithm: 'ES256' },
+    jwt: {
+      issuerURL,
+      audiences: ['https://buf.example.com'],
+      algorithm: 'ES256',
+      keyRotation: '90d',
+      keyActivationDelay: '20m',
+    },
     allowedNamespaces: { from: 'All' },
     limits: {},
   },
