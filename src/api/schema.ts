@@ -59,13 +59,13 @@ export function setOf<S extends z.ZodType>(item: S, { min = 0, max }: { min?: nu
   return listOf(item, min, max).meta({ 'x-kubernetes-list-type': 'set' });
 }
 
-/** A list of objects that differ in one field, so that two appliers can each own items of it. */
+/** A list of objects that differ in these fields, so that two appliers can each own items of it. */
 export function mapBy<S extends z.ZodType>(
-  key: string,
+  key: string | readonly string[],
   item: S,
   { min = 0, max }: { min?: number; max: number },
 ): z.ZodArray<S> {
-  return listOf(item, min, max).meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': [key] });
+  return listOf(item, min, max).meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': [key].flat() });
 }
 
 function listOf<S extends z.ZodType>(item: S, min: number, max: number): z.ZodArray<S> {

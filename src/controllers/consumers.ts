@@ -1,0 +1,120 @@
+import type { BotToken } from '../api/bot-token.ts';
+import type { WorkloadKind } from '../api/restart.ts';
+import {
+  openRollout,
+  type RolloutStep,
+  restartPatch,
+  type Target,
+  type TargetSeen,
+  type TargetsSeen,
+  targetKey,
+} from '../decide/rollout.ts';
+import type { Client } from '../kube/client.ts';
+import { isConflict, isNotFound, KubeError } from '../kube/errors.ts';
+import type { Resource } from '../kube/objects.ts';
+import { daemonSets, deployments, statefulSets, type Workload } from '../kube/workloads.ts';
+
+const resources: { readonly [kind in WorkloadKind]: Resource<Workload> } = {
+  Deployment: deployments,
+  StatefulSet: statefulSets,
+  DaemonSet: daemonSets,
+};
+
+/**
+ * What this process has restarted, until it is recorded: whoever takes the annotation off a template in between, on each
+ * attempt, must not get one patch for each.
+ */
+export class Restarts {
+  readonly #byToken = new Map<string, Set<string>>();
+
+  add(token: BotToken, tokenID: string, workloadUID: string): void {
+    const done = this.#byToken.get(token.metadata.uid) ?? new Set();
+    this.#byToken.set(token.metadata.uid, done.add(`${tokenID} ${workloadUID}`));
+  }
+
+  has(token: BotToken, tokenID: string, workloadUID: string): boolean {
+    return this.#byToken.get(token.metadata.uid)?.has(`${tokenID} ${workloadUID}`) === true;
+  }
+
+  /** Nothing is open for this token (any more). */
+  forget(tokenUID: string): void {
+    this.#byToken.delete(tokenUID);
+  }
+}
+
+/** The workloads that one BotToken names, during one pass. Nothing watches them: each look is a live read. */
+export class Consumers {
+  readonly #client: Client;
+  readonly #restarts: Restarts;
+  readonly #seen = new Map<string, TargetSeen>();
+
+  constructor(client: Client, restarts: Restarts) {
+    this.#client = client;
+    this.#restarts = restarts;
+  }
+
+  /** What this pass has seen. */
+  seen(token: BotToken): TargetsSeen {
+    if (openRollout(token) === undefined) this.#restarts.forget(token.metadata.uid);
+    return this.#seen;
+  }
+
+  /** Reads workloads that a decision asks for. One that may not be read holds up none of the others. */
+  async look(token: BotToken, { targets }: RolloutStep & { do: 'look' }, signal: AbortSignal): Promise<void> {
+    await Promise.all(targets.map(target => this.#read(token, target, signal)));
+  }
+
+  async #read(token: BotToken, target: Target, signal: AbortSignal): Promise<void> {
+    try {
+      const workload = await this.#client.get(resources[target.kind], refOf(token, target), { signal });
+      this.#saw(token, target, workload);
+    } catch (error) {
+      this.#refused(target, error, 'get');
+    }
+  }
+
+  /**
+   * One merge patch of our own annotation at the resourceVersion that was read: a late one of an earlier rotation must not
+   * roll the pods again. After a conflict the workload is read, and decided anew.
+   */
+  async restart(token: BotToken, step: RolloutStep & { do: 'restart' }, signal: AbortSignal): Promise<void> {
+    const { target, workload, tokenID } = step;
+    try {
+      const body = restartPatch(token.metadata.name, tokenID);
+      const { resourceVersion } = workload.metadata;
+      const patched = await this.#client.patch(resources[target.kind], refOf(token, target), body, {
+        signal,
+        resourceVersion,
+      });
+      this.#restarts.add(token, tokenID, patched.metadata.uid);
+      this.#saw(token, target, patched);
+    } catch (error) {
+      if (isConflict(error) || isNotFound(error)) return this.#read(token, target, signal);
+      this.#refused(target, error, 'patch');
+    }
+  }
+
+  #saw(token: BotToken, target: Target, workload: Workload | undefined): void {
+    const tokenID = openRollout(token)?.tokenID ?? '';
+    const restarted = workload !== undefined && this.#restarts.has(token, tokenID, workload.metadata.uid);
+    this.#seen.set(
+      targetKey(target),
+      workload === undefined ? { state: 'absent' } : { state: 'found', workload, restarted },
+    );
+  }
+
+  #refused({ kind, name }: Target, error: unknown, verb: 'get' | 'patch'): void {
+    if (!(error instanceof KubeError && isRefusal(error))) throw error;
+    const message = `the API server refused to ${verb} it: ${error.reason}: ${error.message}`;
+    this.#seen.set(targetKey({ kind, name }), { state: 'refused', message });
+  }
+}
+
+/** Refused for this workload (a failing admission webhook is an internal error), and not because the server is busy or does not know us. */
+function isRefusal({ status }: KubeError): boolean {
+  return status === 500 || (status >= 400 && status < 500 && status !== 401 && status !== 408 && status !== 429);
+}
+
+function refOf({ metadata }: BotToken, { name }: Target) {
+  return { namespace: metadata.namespace, name };
+}

@@ -1,0 +1,208 @@
+import { createHash } from 'node:crypto';
+import type { BotToken } from '../api/bot-token.ts';
+import { timestamp } from '../api/conditions.ts';
+import { restartAnnotationPrefix } from '../api/names.ts';
+import { earliest } from './times.ts';
+import { progressOf, type Workload } from './workload-progress.ts';
+
+/** How long the old credential waits for consumers at the most when its overlap is over, and how long they are tried. */
+export const longestHoldSeconds = 3600;
+
+export type Rollout = NonNullable<NonNullable<BotToken['status']>['rollout']>;
+export type Target = NonNullable<BotToken['spec']['restart']>[number];
+type Previous = NonNullable<NonNullable<BotToken['status']>['previous']>[number];
+
+/** What this pass has seen of a workload, live. */
+export type TargetSeen =
+  | { state: 'absent' }
+  /** The API server let nobody read or patch it; `message` has its words. */
+  | { state: 'refused'; message: string }
+  /** `restarted`: this process has patched it for the token of the roll-out, whatever its annotation says now. */
+  | { state: 'found'; workload: Workload; restarted: boolean };
+
+/** By targetKey; what is missing was not read in this pass. */
+export type TargetsSeen = ReadonlyMap<string, TargetSeen>;
+
+export function targetKey({ kind, name }: { kind: string; name: string }): string {
+  return `${kind}/${name}`;
+}
+
+/**
+ * The annotation of the pod template whose value is the token id. It names the BotToken, because several may restart one
+ * workload. The part behind the slash may have 63 characters: a longer name is cut, and told apart by a hash.
+ */
+export function restartAnnotation(tokenName: string): string {
+  const hash = createHash('sha256').update(tokenName).digest('hex').slice(0, 10);
+  const name = tokenName.length <= 63 ? tokenName : `${tokenName.slice(0, 52)}-${hash}`;
+  return `${restartAnnotationPrefix}/${name}`;
+}
+
+/** The one field that a restart changes. */
+export function restartPatch(tokenName: string, tokenID: string): object {
+  const annotations = { [restartAnnotation(tokenName)]: tokenID };
+  return { spec: { template: { metadata: { annotations } } } };
+}
+
+/** The roll-out of the token in force that has not ended. */
+export function openRollout({ status }: BotToken): Rollout | undefined {
+  const { rollout, tokenID } = status ?? {};
+  return rollout?.finishedAt === undefined && rollout?.tokenID === tokenID ? rollout : undefined;
+}
+
+/** Begins with the record of a token that supersedes another; undefined where nobody is to be restarted. */
+export function newRollout(token: BotToken, tokenID: string, overlapEnd: Date | undefined, now: Date) {
+  const supersedes = token.status?.revision !== undefined;
+  if (!supersedes || (token.spec.restart ?? []).length === 0) return undefined;
+  return { tokenID, startedAt: timestamp(now), givesUpAt: timestamp(heldUntil(overlapEnd ?? now)) };
+}
+
+/** The latest end of a credential that waits for consumers. */
+export function heldUntil(overlapEnd: Date): Date {
+  return new Date(overlapEnd.getTime() + longestHoldSeconds * 1000);
+}
+
+export type RolloutStep =
+  /** Read each of them live. */
+  | { do: 'look'; targets: readonly Target[] }
+  | { do: 'restart'; target: Target; workload: Workload; tokenID: string }
+  /** Record how far it is. */
+  | { do: 'record'; rollout: Rollout; previous: Previous[] }
+  /** Nothing before the next look. `trouble` is what a person should know. */
+  | { do: 'wait'; trouble: string | undefined };
+
+/**
+ * What is next for an open roll-out. A workload is patched when it is named now, is not recorded as restarted, and its
+ * template does not have the token id yet; never after `restartedAt`, whatever becomes of the annotation.
+ */
+export function nextOfRollout(token: BotToken, rollout: Rollout, seen: TargetsSeen, now: Date): RolloutStep {
+  const targets = countedTargets(token, rollout);
+  const unread = targets.filter(target => !seen.has(targetKey(target)));
+  if (unread.length > 0) return { do: 'look', targets: unread };
+  const isOver = Date.parse(rollout.givesUpAt) <= now.getTime();
+  const views = targets.map(target => viewOf(token, rollout, target, seen.get(targetKey(target)), now));
+  const due = views.find(view => view.due !== undefined);
+  if (due?.due !== undefined && !isOver)
+    return { do: 'restart', target: due.target, workload: due.due, tokenID: rollout.tokenID };
+  const after = progressed(rollout, views, isOver, now);
+  const previous = token.status?.previous ?? [];
+  if (after !== rollout)
+    return {
+      do: 'record',
+      rollout: after,
+      previous: after.finishedAt === undefined ? previous : released(previous, now),
+    };
+  const troubles = views.flatMap(({ trouble }) => trouble ?? []);
+  return { do: 'wait', trouble: troubles.length === 0 ? undefined : troubles.join('; ') };
+}
+
+/** Those named now; once all were restarted, only those of them that were: what is added later is rolled next time. */
+function countedTargets({ spec }: BotToken, { restartedAt, restarted = [] }: Rollout): readonly Target[] {
+  const named = spec.restart ?? [];
+  const keys = new Set(restarted.map(targetKey));
+  return restartedAt === undefined ? named : named.filter(target => keys.has(targetKey(target)));
+}
+
+/** One workload against the roll-out. */
+interface View {
+  target: Target;
+  /** To be patched now. */
+  due?: Workload;
+  /** Was patched, by UID. */
+  uid?: string | undefined;
+  rolled: boolean;
+  trouble?: string | undefined;
+}
+
+function viewOf(token: BotToken, rollout: Rollout, target: Target, seen: TargetSeen | undefined, now: Date): View {
+  const uid = rollout.restarted?.find(each => targetKey(each) === targetKey(target))?.uid;
+  const say = (what: string) => `${fieldOf(token, target)}: ${target.kind} ${target.name} ${what}`;
+  const unrolled = (what: string): View => ({ target, uid, rolled: false, trouble: say(what) });
+  if (seen === undefined || seen.state === 'absent') {
+    if (uid !== undefined) return { target, uid, rolled: true }; // restarted, and gone since
+    return unrolled('does not exist in this namespace: create it, or correct spec.restart');
+  }
+  if (seen.state === 'refused') {
+    const what = uid === undefined ? 'cannot be restarted' : 'cannot be followed';
+    return unrolled(`${what}: ${seen.message}: let botmint get and patch it, or take it out of spec.restart`);
+  }
+  const { workload, restarted } = seen;
+  const key = restartAnnotation(token.metadata.name);
+  const isMarked = workload.templateAnnotations[key] === rollout.tokenID;
+  if (uid === undefined && !isMarked && !restarted) return { target, due: workload, rolled: false };
+  if (uid !== undefined && uid !== workload.metadata.uid) return { target, uid, rolled: true }; // all its pods are new
+  const of = { target, uid: workload.metadata.uid };
+  if (!isMarked) {
+    const what = `lost the annotation ${key} of its pod template again, which takes the restart back: let whoever applies it ignore this annotation, and restart it by hand`;
+    return { ...of, rolled: false, trouble: say(what) };
+  }
+  const progress = progressOf(target.kind, workload);
+  if (progress === 'rolled') return { ...of, rolled: true };
+  return { ...of, rolled: false, trouble: isLate(rollout, progress, now) ? say(slow(progress)) : undefined };
+}
+
+function slow(progress: 'rolling' | 'stuck'): string {
+  const why = progress === 'stuck' ? 'is beyond its progress deadline' : 'has not finished rolling';
+  return `${why}: its old pods use a credential that ends; repair its roll-out`;
+}
+
+/** Somebody should look: the controller says so, or the old credential lives on for this alone, or is dead already. */
+function isLate({ startedAt, givesUpAt }: Rollout, progress: 'rolling' | 'stuck', now: Date): boolean {
+  const overlapEnd = Date.parse(givesUpAt) - longestHoldSeconds * 1000;
+  const patience = Math.max(overlapEnd, Date.parse(startedAt) + patienceSeconds * 1000);
+  return progress === 'stuck' || now.getTime() >= patience;
+}
+
+/** Where an entry stands, for a person who looks for it. */
+function fieldOf({ spec }: BotToken, target: Target): string {
+  return `spec.restart[${(spec.restart ?? []).findIndex(each => targetKey(each) === targetKey(target))}]`;
+}
+
+/** The same roll-out when nothing is new. */
+function progressed(rollout: Rollout, views: readonly View[], isOver: boolean, now: Date): Rollout {
+  const { restartedAt, finishedAt: _, ...rest } = rollout;
+  const restarted = views.flatMap(({ target: { kind, name }, uid }) =>
+    uid === undefined ? [] : [{ kind, name, uid }],
+  );
+  const all = restartedAt ?? (restarted.length === views.length ? timestamp(now) : undefined);
+  const missing = views.filter(({ rolled }) => !rolled);
+  const ends = isOver || (all !== undefined && missing.length === 0);
+  const known = new Set(rollout.restarted?.map(targetKey));
+  const isNew = restarted.some(each => !known.has(targetKey(each)));
+  if (!ends && all === restartedAt && !isNew) return rollout;
+  return {
+    ...rest,
+    ...(restarted.length > 0 && { restarted }),
+    ...(all !== undefined && { restartedAt: all }),
+    ...(ends && { finishedAt: timestamp(now) }),
+    ...(ends && missing.length > 0 && { failed: missing.map(failureOf) }),
+  };
+}
+
+const longestMessage = 1024;
+
+function failureOf({ target: { kind, name }, trouble = 'has not finished rolling' }: View) {
+  return { kind, name, message: trouble.slice(0, longestMessage) };
+}
+
+/** Nobody waits for the consumers any more: what they held ends with its overlap, or now where that is over. */
+function released(previous: readonly Previous[], now: Date): Previous[] {
+  return previous.map(({ overlapEndsAt, ...old }) => {
+    if (overlapEndsAt === undefined) return old;
+    const end = earliest(new Date(old.revokeAt), new Date(Math.max(Date.parse(overlapEndsAt), now.getTime()))) ?? now;
+    return { ...old, revokeAt: timestamp(end) };
+  });
+}
+
+/** Less is a hasty message: most roll-outs take minutes. */
+const patienceSeconds = 600;
+const shortestPollSeconds = 5;
+const longestPollSeconds = 300;
+
+/** When the workloads are looked at again: every 5 s at first, then ever less often, by the age of the roll-out. */
+export function nextLook(rollout: Rollout, now: Date): Date {
+  const age = (now.getTime() - Date.parse(rollout.startedAt)) / 1000;
+  const seconds = Math.min(Math.max(age / 6, shortestPollSeconds), longestPollSeconds);
+  const poll = new Date(now.getTime() + seconds * 1000);
+  const end = new Date(rollout.givesUpAt);
+  return end > now && end < poll ? end : poll;
+}
