@@ -47,6 +47,9 @@ export interface Observed {
   refused: Refused | undefined;
 }
 
+/** Where the BotUser is there, and can be read. */
+export type Found = Observed & { botUser: BotUserSeen & { state: 'found' } };
+
 /** `Delete`: the end of a credential was refused; all else is `Write`. */
 export interface Refused {
   operation: Operation;

@@ -1,7 +1,7 @@
 import type { BotToken } from '../api/bot-token.ts';
 import { conditionsOf, pausedConditions, type Reason, reasons, timestamp, type Verdict } from '../api/conditions.ts';
 import { type Inputs, parseInputs } from '../api/inputs.ts';
-import { pausedAnnotation, replaceAnnotation, rotateAnnotation } from '../api/names.ts';
+import { pausedAnnotation, replaceAnnotation, revokeFinalizer, rotateAnnotation } from '../api/names.ts';
 import { mergePatch } from '../base/merge-patch.ts';
 import { isCutShort } from './change.ts';
 import type { Marks } from './secret-metadata.ts';
@@ -155,6 +155,11 @@ function askedOf({ metadata }: BotToken): string | undefined {
   const { [rotateAnnotation]: rotate, [replaceAnnotation]: replace } = metadata.annotations ?? {};
   const asked = [rotate, replace].map(value => value?.slice(0, 500) ?? '').join(' ');
   return asked === ' ' ? undefined : asked;
+}
+
+/** Whether the token cannot go without its credential having ended. */
+export function hasFinalizer(token: BotToken): boolean {
+  return token.metadata.finalizers?.includes(revokeFinalizer) === true;
 }
 
 /** Whether nothing but the end of credentials may happen to the token. */

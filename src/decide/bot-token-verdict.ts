@@ -92,3 +92,14 @@ export function refusal(
   const verdict: Verdict = { state: isInForce(seen, record, now) ? 'ready' : 'reconciling', reason, message };
   return statusWrite(token, fields, verdict, now, 'state') ?? { do: 'rest', until: dateOf(retry.at) };
 }
+
+/** Until a refused write may be tried again, only the end of a credential changes what is said. */
+export function heldBack(seen: Observed, record: Recorded | undefined, until: Date, now: Date): Step {
+  const { token } = seen;
+  const rest: Step = { do: 'rest', until: earliest(until, nextTime(token, now)) };
+  const { retry, ...fields } = token.status ?? {};
+  const said = fields.conditions?.find(({ type }) => type === 'Ready');
+  if (retry === undefined || said?.status !== 'True' || isInForce(seen, record, now)) return rest;
+  const verdict: Verdict = { state: 'reconciling', reason: retry.reason as Reason, message: said.message };
+  return statusWrite(token, { ...fields, retry } as Status, verdict, now, 'state') ?? rest;
+}

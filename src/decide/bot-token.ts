@@ -1,18 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { BotToken } from '../api/bot-token.ts';
 import type { Reason, Verdict } from '../api/conditions.ts';
-import { parseDuration } from '../api/durations.ts';
 import type { Inputs } from '../api/inputs.ts';
-import { replaceAnnotation, revokeFinalizer, rotateAnnotation } from '../api/names.ts';
+import { botUserNameOf, deletion, revocation, revokedVerdict, withoutBotUser } from './bot-token-end.ts';
+import { issue, mostPrevious, overlapSecondsOf, reissue } from './bot-token-issue.ts';
+import { type Found, type Observed, type OwnSecret, type Step, secretNameOf } from './bot-token-seen.ts';
 import {
-  type BotUserSeen,
-  type IssueCause,
-  type Observed,
-  type OwnSecret,
-  type Step,
-  secretNameOf,
-} from './bot-token-seen.ts';
-import {
+  hasFinalizer,
   isPaused,
   issuedStatus,
   livePrevious,
@@ -23,39 +17,21 @@ import {
   recordOf,
   renewTimeOf,
   retryTime,
-  revokedStatus,
   statusWrite,
 } from './bot-token-status.ts';
-import { isInForce, isOver, issued, refusal, report, secretInUse, stalled, verdictOf } from './bot-token-verdict.ts';
+import { heldBack, isOver, issued, refusal, report, secretInUse, stalled, verdictOf } from './bot-token-verdict.ts';
 import { changeOf, ownChangeOf } from './change.ts';
 import { differ } from './digest.ts';
 import { isLabelled, type Marks, marksOf, renderingOf, sameCredential } from './secret-metadata.ts';
-import { overlapAfterChangeSeconds } from './times.ts';
 
-/** Superseded credentials that may be alive at once: as many as status.previous holds. */
-export const mostPrevious = 8;
 /** How often a Secret that is not ours is looked at again: no watch covers it. */
 const foreignSecretPollSeconds = 15;
-
-/** How long the credential before lives on, in seconds, where `rotation.overlap` does not say so; undefined: to its own end. */
-const overlaps: { [cause in IssueCause]: number | undefined } = {
-  first: 0,
-  renewal: undefined,
-  rotated: overlapAfterChangeSeconds,
-  widened: overlapAfterChangeSeconds,
-  narrowed: 0,
-  replaced: 0,
-  lost: overlapAfterChangeSeconds,
-  edited: overlapAfterChangeSeconds,
-};
 
 /** Pure and total: the same world at the same time gives the same step. */
 export function decide(seen: Observed, now: Date): Step {
   const { token, secret, botUser } = seen;
   if (token.metadata.deletionTimestamp !== undefined) return deletion(seen, now);
-  if (token.spec.revoked === true) {
-    return revocation(seen, revokedVerdict(token), now);
-  }
+  if (token.spec.revoked === true) return revocation(seen, revokedVerdict(token), now);
   const record = recordOf(token);
   const marks = secret.state === 'ours' ? marksOf(secret.metadata) : undefined;
   if (record === 'unknown' || marks?.inputs === 'unknown') {
@@ -72,64 +48,13 @@ export function decide(seen: Observed, now: Date): Step {
   }
   if (botUser.state !== 'found') return withoutBotUser(seen, record, botUser.state, now);
   if (isPaused(token)) return pausedWrite(token, now) ?? { do: 'rest', until: nextTime(token, now) };
-  const waiting = retryTime(token, now);
-  if (waiting !== undefined && waiting > now) return { do: 'rest', until: waiting };
+  const waiting = botUser.grant.allowed ? retryTime(token, now) : undefined;
+  if (waiting !== undefined && waiting > now) return heldBack(seen, record, waiting, now);
   if (seen.refused?.operation === 'Write') return refusal(seen, record, seen.refused, now);
   return withBotUser({ ...seen, botUser }, record, now);
 }
 
-// The end of a credential: the spec alone has already made it dead (section 3 of the design); the Secret is taken away.
-
-function deletion(seen: Observed, now: Date): Step {
-  const { token, secret } = seen;
-  if (!hasFinalizer(token)) return { do: 'rest', until: undefined };
-  if (secret.state === 'ours') return removal(seen, secret, now);
-  if (secret.state === 'absent' && !secret.confirmed) return { do: 'confirm', what: 'secret' };
-  return { do: 'remove-finalizer' };
-}
-
-function revocation(seen: Observed, verdict: Verdict, now: Date): Step {
-  const { token, secret } = seen;
-  if (secret.state === 'ours') return removal(seen, secret, now);
-  const recorded = token.status?.issued !== undefined;
-  if (recorded && secret.state === 'absent' && !secret.confirmed) return { do: 'confirm', what: 'secret' };
-  const because = recorded ? 'revoked' : 'state';
-  return statusWrite(token, revokedStatus(token, now), verdict, now, because) ?? { do: 'rest', until: undefined };
-}
-
-/** Until the Secret is gone the record stays, and with it the finalizer: a refused revocation is put off, never dropped. */
-function removal(seen: Observed, { uid, resourceVersion }: OwnSecret, now: Date): Step {
-  const waiting = retryTime(seen.token, now, 'Delete');
-  if (waiting !== undefined && waiting > now) return { do: 'rest', until: waiting };
-  if (seen.refused?.operation === 'Delete') return refusal(seen, undefined, seen.refused, now);
-  return { do: 'delete-secret', uid, resourceVersion, cause: 'revoked' };
-}
-
-function withoutBotUser(seen: Observed, record: Recorded | undefined, state: 'absent' | 'deleted', now: Date): Step {
-  const { token, secret, confirmed } = seen;
-  const held = record !== undefined || secret.state === 'ours' || livePrevious(token, now).length > 0;
-  // A cache that lags shows the BotUser before the one that the credential is for.
-  if (held && !confirmed.botUser) return { do: 'confirm', what: 'bot-user' };
-  const [reason, says]: [Reason, string] =
-    state === 'deleted'
-      ? ['BotUserDeleted', 'is being deleted']
-      : ['BotUserNotFound', 'does not exist: create it, or correct spec.botUserRef'];
-  return revocation(seen, { state: 'reconciling', reason, message: `${botUserNameOf(token)} ${says}` }, now);
-}
-
-function botUserNameOf({ spec, metadata }: BotToken): string {
-  return `BotUser ${spec.botUserRef.name} in namespace ${spec.botUserRef.namespace ?? metadata.namespace}`;
-}
-
-function revokedVerdict({ metadata }: BotToken): Verdict {
-  const asked = [rotateAnnotation, replaceAnnotation].find(name => metadata.annotations?.[name]);
-  const inVain = asked === undefined ? '' : `; ${asked} has no effect any more: make a new BotToken`;
-  return { state: 'ready', reason: 'Revoked', message: `revoked: true has been carried out${inVain}` };
-}
-
 // The Secret against the record.
-
-type Found = Observed & { botUser: BotUserSeen & { state: 'found' } };
 
 function withBotUser(seen: Found, record: Recorded | undefined, now: Date): Step {
   const { token, secret } = seen;
@@ -242,52 +167,6 @@ function service(seen: Found, record: Recorded, now: Date): Step {
     if (!isLabelled(secret.metadata, token, record)) return { do: 'label', over: secret, record };
   }
   return report(seen, verdictOf(token, record, grant, now), now);
-}
-
-// Issuing.
-
-/** What was lost or edited is issued anew, unless its owner wants to see to it. Who asks for a new credential gets one. */
-function reissue(seen: Found, record: Recorded, cause: 'lost' | 'edited', now: Date): Step {
-  const { token, botUser } = seen;
-  const asked = botUser.grant.allowed && changeOf(record.inputs, botUser.grant.value) !== 'none';
-  if (token.spec.secret.onLost !== 'Stall' || !botUser.grant.allowed || asked) return issue(seen, record, cause, now);
-  const what = cause === 'lost' ? 'was deleted, or holds an older credential' : 'was edited';
-  const remedy = `restore it, set spec.secret.onLost: Reissue, or ask for a new credential with the annotation ${rotateAnnotation}`;
-  const message = `Secret ${secretNameOf(token)} ${what}, and spec.secret.onLost is Stall: ${remedy}`;
-  return report(seen, stalled(cause === 'lost' ? 'SecretLost' : 'SecretEdited', message), now);
-}
-
-function issue(seen: Found, record: Recorded | undefined, cause: IssueCause, now: Date): Step {
-  const { token, secret, botUser } = seen;
-  const { grant } = botUser;
-  if (!grant.allowed) {
-    return report(seen, isInForce(seen, record, now) ? verdictOf(token, record, grant, now) : grant.blocked, now);
-  }
-  const change = record === undefined ? 'none' : changeOf(record.inputs, grant.value);
-  const replaces = change === 'narrowed' || change === 'replaced';
-  const overlapSeconds = replaces ? 0 : overlapSecondsOf(token, cause);
-  if (overlapSeconds !== 0 && livePrevious(token, now).length >= mostPrevious) {
-    const message = `${mostPrevious} superseded credentials are alive: the next issue waits until the first of them ends`;
-    const state = isInForce(seen, record, now) ? 'ready' : 'reconciling';
-    return report(seen, { state, reason: 'TooManyPrevious', message }, now);
-  }
-  if (!hasFinalizer(token)) return { do: 'add-finalizer' };
-  const over = secret.state === 'ours' ? secret : undefined;
-  const revision = (token.status?.revision ?? 0) + 1;
-  return { do: 'issue', cause, revision, wish: grant.value, overlapSeconds, replaces, over };
-}
-
-/** What `rotation.overlap` says, and else the usual one. A first credential has nothing beside it. */
-function overlapSecondsOf({ spec }: BotToken, cause: IssueCause): number | undefined {
-  const chosen = spec.rotation?.overlap;
-  if (cause === 'first' || chosen === undefined) return overlaps[cause];
-  return Number(parseDuration(chosen));
-}
-
-// Questions.
-
-function hasFinalizer(token: BotToken): boolean {
-  return token.metadata.finalizers?.includes(revokeFinalizer) === true;
 }
 
 function hasReason(token: BotToken, reason: Reason): boolean {
