@@ -11,6 +11,8 @@ export const managedCredential = 'credential';
 export const managedSigningKey = 'signing-key';
 /** Keys and certificates of the operator itself, in its namespace. */
 export const managedOperator = 'operator';
+/** A part of an issuer's status list: a ConfigMap in the operator's namespace. */
+export const managedStatusList = 'status-list';
 
 /** Who holds a Secret: `<Kind>/<name>`, beside the UID, so that a holder can be named and looked up. */
 export const ownerAnnotation = 'botmint.dev/owner';

@@ -195,7 +195,7 @@ export class Shards {
 }
 
 /** Selects the election's Leases; its value tells people what a Lease is for. */
-const leaseLabel = 'botmint.dev/lease';
+export const leaseLabel = 'botmint.dev/lease';
 
 /** What is not given back by then is taken over after `leaseSeconds`. */
 const farewellMilliseconds = 5_000;

@@ -1,13 +1,10 @@
 import { deflateSync, inflateSync } from 'node:zlib';
 import { SignJWT } from 'jose';
+import { type TokenStatus, tokenStatuses } from '../../api/token-status.ts';
 import type { SigningKey } from './keys.ts';
 
 /** Explicit typing (RFC 8725 section 3.11): neither a bot token nor an ID token can be taken for a status list. */
 export const statusListType = 'statuslist+jwt';
-
-/** The status types of the draft (section 7.1). INVALID is final. Two bits have room for one more, which is not used. */
-export const tokenStatuses = ['VALID', 'INVALID', 'SUSPENDED'] as const;
-export type TokenStatus = (typeof tokenStatuses)[number];
 
 /** SUSPENDED needs more than one bit. */
 export const bitsPerStatus = 2;

@@ -2,6 +2,7 @@ import { inflateSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import { describe, expect, test } from 'vitest';
+import { tokenStatuses } from '../../../src/api/token-status.ts';
 import { generateSigningKey, importSigningKey } from '../../../src/issuers/jwt/keys.ts';
 import {
   indexOf,
@@ -10,7 +11,6 @@ import {
   StatusList,
   signStatusList,
   statusClaim,
-  tokenStatuses,
 } from '../../../src/issuers/jwt/status-list.ts';
 
 const base64url = (hex: string) => Buffer.from(hex, 'hex').toString('base64url');
