@@ -59,7 +59,7 @@ async function run(flags: Flags, log: Log, signal: AbortSignal): Promise<void> {
     log.warn({ flag: flags.shards, recorded: installation.shards }, 'kept to the recorded number of shards');
   }
   const identity = `${hostname()}-${randomBytes(3).toString('hex')}`;
-  const caches = new Caches({ client, log, clock });
+  const caches = new Caches({ client, namespace, log, clock });
   const events = new EventRecorder({ client, identity, clock, log, metrics });
   const shards = new Shards({ client, namespace, identity, count: installation.shards, clock, log, metrics });
   const counters = tokenMetrics(metrics);

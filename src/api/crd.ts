@@ -44,8 +44,8 @@ export function schemaOf(kind: KindShape): Structural {
 
 const foreign = ['apiVersion', 'kind', 'metadata'];
 
-function names({ kind, plural, shortNames }: KindShape): object {
-  return { kind, plural, singular: kind.toLowerCase(), shortNames, categories: ['botmint'] };
+function names({ kind, plural, shortNames, inCategory }: KindShape): object {
+  return { kind, plural, singular: kind.toLowerCase(), shortNames, ...(inCategory && { categories: ['botmint'] }) };
 }
 
 function version(kind: KindShape, schema: Structural): CRD['spec']['versions'][0] {

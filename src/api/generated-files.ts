@@ -6,7 +6,12 @@ import { yamlOf } from './yaml.ts';
 
 const notice = 'Generated from src/api by `npm run generate`; edits are lost.';
 /** Where the reference pages find their examples: manifests that the tests apply to a real API server. */
-const examples = ['test/examples/01-bot.yaml', 'test/examples/02-deployer.yaml', 'test/examples/03-issuer.yaml'];
+const examples = [
+  'test/examples/01-bot.yaml',
+  'test/examples/02-deployer.yaml',
+  'test/examples/03-issuer.yaml',
+  'test/api/revocation.yaml',
+];
 
 /** Every generated file by its path from the root of the repository. `read` gives the text of a file by such a path. */
 export function generatedFiles(read: (path: string) => string): Record<string, string> {

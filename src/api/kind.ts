@@ -19,6 +19,8 @@ export interface Kind<T> {
   plural: string;
   namespaced: boolean;
   shortNames: readonly string[];
+  /** Whether `kubectl get botmint` shows its objects. */
+  inCategory: boolean;
   columns: readonly Column[];
   /** What `--field-selector` knows beside the metadata. */
   selectableFields: readonly string[];
@@ -32,9 +34,11 @@ export interface Kind<T> {
 }
 
 /** Completes the description of a kind. */
-export function defineKind<T>(kind: Omit<Kind<T>, 'group' | 'version' | 'parse'>): Kind<T> {
+export function defineKind<T>(
+  kind: Omit<Kind<T>, 'group' | 'version' | 'parse' | 'inCategory'> & { inCategory?: boolean },
+): Kind<T> {
   const structure = structureOf(kind.schema);
-  return { ...kind, group, version, parse: value => structure.parse(value) };
+  return { inCategory: true, ...kind, group, version, parse: value => structure.parse(value) };
 }
 
 export const readyColumns: readonly Column[] = [

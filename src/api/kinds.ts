@@ -1,6 +1,7 @@
 import { botTokenKind } from './bot-token.ts';
 import { botUserKind } from './bot-user.ts';
 import { clusterTokenIssuerKind } from './cluster-token-issuer.ts';
+import { revocationKind } from './revocation.ts';
 
 /** Every kind of botmint: each gets a CRD and a reference page. */
-export const kinds = [clusterTokenIssuerKind, botUserKind, botTokenKind] as const;
+export const kinds = [clusterTokenIssuerKind, botUserKind, botTokenKind, revocationKind] as const;

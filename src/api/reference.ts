@@ -12,7 +12,7 @@ export function kindPage(kind: KindShape, example: string): string {
   return lines(
     `# ${kind.kind}`,
     schema.description,
-    `\`apiVersion: ${kind.group}/${kind.version}\`, ${kind.namespaced ? 'in a namespace' : 'one for the whole cluster'}. Short for kubectl: ${kind.shortNames.map(mono).join(', ')}. All kinds of botmint at once: \`kubectl get botmint\`.`,
+    `\`apiVersion: ${kind.group}/${kind.version}\`, ${kind.namespaced ? 'in a namespace' : 'one for the whole cluster'}. Short for kubectl: ${kind.shortNames.map(mono).join(', ')}.${kind.inCategory ? ' All kinds of botmint at once: `kubectl get botmint`.' : ''}`,
     `\`\`\`yaml\n${example.trim()}\n\`\`\``,
     '## spec',
     ...(spec ? [spec.description, ruleList(rulesBelow(schema, '.spec')), ...fields(spec, 'spec')] : []),

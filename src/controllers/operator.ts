@@ -2,6 +2,7 @@ import { botTokenKind } from '../api/bot-token.ts';
 import { botUserKind } from '../api/bot-user.ts';
 import { clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
 import { revokeFinalizer } from '../api/names.ts';
+import { revocationKind } from '../api/revocation.ts';
 import type { Flags } from '../base/flags.ts';
 import type { Log } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
@@ -13,6 +14,7 @@ import type { Store } from '../kube/store.ts';
 import { BotTokens } from './bot-tokens.ts';
 import { BotUsers } from './bot-users.ts';
 import type { Installation } from './installation.ts';
+import { Revocations, revokersOf } from './revocations.ts';
 import { SigningKeys } from './signing-keys.ts';
 import { TokenIssuers } from './token-issuers.ts';
 import { addToken, connect } from './triggers.ts';
@@ -40,6 +42,11 @@ export class Operator {
     const tokens = new BotTokens(world, { keys, digestKey: o.installation.digestKey });
     const botUsers = new BotUsers(world);
     const issuers = new TokenIssuers(world, keys);
+    const revocations = new Revocations(world, {
+      revokers: revokersOf(world),
+      clusterID: o.installation.clusterID,
+      owns: uid => o.shards.owns(uid),
+    });
     const metrics = new ControllerMetrics(o.metrics);
     const control = <T extends KubeObject>(of: UnreadableKind<T>, reconcile: Reconcile) => {
       const owns = (key: Key) => isOwned(of.store, key, o.shards);
@@ -68,6 +75,11 @@ export class Operator {
       tokens: control({ resource: botTokenKind, store: caches.tokens, finalizer: revokeFinalizer }, (key, signal) =>
         tokens.reconcile(key, signal),
       ),
+      // Without a finalizer: who may delete one may give a revocation up.
+      revocations: control(
+        { resource: revocationKind, store: caches.revocations, finalizer: undefined },
+        (key, signal) => revocations.reconcile(key, signal),
+      ),
     };
     this.#kinds = [
       kind('ClusterTokenIssuer', controllers.issuers, caches.issuers, o.shards, issuer =>
@@ -77,6 +89,9 @@ export class Operator {
         controllers.botUsers.add(keyOf(botUser)),
       ),
       kind('BotToken', controllers.tokens, caches.tokens, o.shards, token => addToken(controllers, token)),
+      kind('Revocation', controllers.revocations, caches.revocations, o.shards, revocation =>
+        controllers.revocations.add(keyOf(revocation)),
+      ),
     ];
     connect(caches, controllers);
     o.shards.onChange(({ gained, lost }) => this.#sharesChanged(gained, lost.length > 0));

@@ -15,6 +15,43 @@ export function addTokenGauges(metrics: Metrics, caches: Caches): void {
     ['kind', 'ready', 'reason'],
     () => conditions(caches),
   );
+  metrics.gauge(
+    'botmint_revocations_open',
+    'Revocations that are still there, by issuer and by the reason of their Ready condition; one that was carried out (Revoked) is looked at once more.',
+    ['issuer', 'reason'],
+    () => openRevocations(caches),
+  );
+  metrics.gauge(
+    'botmint_revocations_oldest_timestamp_seconds',
+    'Unix time at which the oldest Revocation was made that has not been carried out, by issuer.',
+    ['issuer'],
+    () => oldestRevocations(caches),
+  );
+}
+
+function openRevocations({ revocations }: Caches): Iterable<Sample<'issuer' | 'reason'>> {
+  const counts = new Map<string, Sample<'issuer' | 'reason'>>();
+  for (const { spec, status } of revocations.values()) {
+    const labels = { issuer: spec.issuer.name, reason: readyOf(status)?.reason ?? '' };
+    const key = JSON.stringify(labels);
+    counts.set(key, { labels, value: (counts.get(key)?.value ?? 0) + 1 });
+  }
+  return counts.values();
+}
+
+function oldestRevocations({ revocations }: Caches): Iterable<Sample<'issuer'>> {
+  const oldest = new Map<string, Sample<'issuer'>>();
+  for (const { spec, status, metadata } of revocations.values()) {
+    if (status?.revokedAt !== undefined) continue;
+    const issuer = spec.issuer.name;
+    const value = Date.parse(metadata.creationTimestamp) / 1000;
+    if (value < (oldest.get(issuer)?.value ?? Infinity)) oldest.set(issuer, { labels: { issuer }, value });
+  }
+  return oldest.values();
+}
+
+function readyOf(status: { conditions?: readonly { type: string; reason: string }[] } | undefined) {
+  return status?.conditions?.find(({ type }) => type === 'Ready');
 }
 
 function* expiries({ tokens }: Caches): Iterable<Sample<'namespace' | 'name'>> {
@@ -33,6 +70,7 @@ function conditions(caches: Caches): Iterable<Sample<'kind' | 'ready' | 'reason'
     ['BotToken', caches.tokens],
     ['BotUser', caches.botUsers],
     ['ClusterTokenIssuer', caches.issuers],
+    ['Revocation', caches.revocations],
   ] as const) {
     for (const { status } of store.values()) {
       const ready = status?.conditions?.find(({ type }) => type === 'Ready');

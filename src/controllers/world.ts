@@ -1,5 +1,5 @@
 import { type BotToken, botTokenKind } from '../api/bot-token.ts';
-import type { Verdict } from '../api/conditions.ts';
+import type { Reason, Verdict } from '../api/conditions.ts';
 import { apiVersion } from '../api/names.ts';
 import type { Clock } from '../base/clock.ts';
 import { BotmintError, type Retry } from '../base/errors.ts';
@@ -57,7 +57,8 @@ export function reporter(o: {
     if (!always && before === verdict.reason) return;
     const { namespace, name, uid } = object.metadata;
     // A refusal may leave a token Ready, or go away by itself: somebody should look at it all the same.
-    const type = verdict.state === 'stalled' || verdict.reason === 'WriteRefused' ? 'Warning' : 'Normal';
+    const refusals: Reason[] = ['WriteRefused', 'RevocationFailed'];
+    const type = verdict.state === 'stalled' || refusals.includes(verdict.reason) ? 'Warning' : 'Normal';
     const regarding = { apiVersion, kind, name, uid, ...(namespace === undefined ? {} : { namespace }) };
     o.events.record(regarding, { type, reason: verdict.reason, action, note: verdict.message });
     if (verdict.state === 'stalled') o.metrics.failed.inc({ reason: verdict.reason });

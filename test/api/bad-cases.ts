@@ -4,5 +4,6 @@ import { badBots } from './bad-bot-cases.ts';
 import { badIssuers } from './bad-issuer-cases.ts';
 import { badSecrets } from './bad-secret-cases.ts';
 import { badTokens } from './bad-token-cases.ts';
+import { badRevocations } from './revocation-cases.ts';
 
-export const bad = [...badTokens, ...badSecrets, ...badBots, ...badIssuers];
+export const bad = [...badTokens, ...badSecrets, ...badBots, ...badIssuers, ...badRevocations];

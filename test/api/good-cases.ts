@@ -1,5 +1,6 @@
 // Objects that are right: the real API server (admission.cluster.test.ts) and zod (cases.test.ts) take them.
 
+import { goodRevocations } from './revocation-cases.ts';
 import { bot, data, type Good, holder, issuer, long, says, secret, selector, token, url } from './sample.ts';
 
 export const good: readonly Good[] = [
@@ -76,4 +77,5 @@ export const good: readonly Good[] = [
       },
     }),
   ),
+  ...goodRevocations,
 ];

@@ -3,8 +3,9 @@ import { botTokenKind } from '../../src/api/bot-token.ts';
 import { botUserKind } from '../../src/api/bot-user.ts';
 import { clusterTokenIssuerKind } from '../../src/api/cluster-token-issuer.ts';
 import { apiVersion } from '../../src/api/names.ts';
+import { revocationKind } from '../../src/api/revocation.ts';
 
-type Kind = typeof botTokenKind | typeof botUserKind | typeof clusterTokenIssuerKind;
+type Kind = typeof botTokenKind | typeof botUserKind | typeof clusterTokenIssuerKind | typeof revocationKind;
 
 export interface Manifest {
   apiVersion: string;
@@ -46,6 +47,18 @@ export const issuer = (spec: object = {}, name = 'sample'): Good => ({
   says: '',
   kind: clusterTokenIssuerKind,
   object: manifest('ClusterTokenIssuer', name, { jwt, ...spec }),
+});
+
+export const revocation = (spec: object = {}, name = 'sample'): Good => ({
+  says: '',
+  kind: revocationKind,
+  object: manifest('Revocation', name, {
+    owner: { kind: 'BotToken', namespace: 'team-a', name: 'deploy', uid: 'owner-uid' },
+    clusterID: 'this-cluster',
+    issuer: { kind: 'ClusterTokenIssuer', name: 'builtin', uid: 'issuer-uid', type: 'jwt' },
+    credentials: [{ tokenID: 'owner-uid.1.x' }],
+    ...spec,
+  }),
 });
 
 function manifest(kind: string, name: string, spec: Record<string, unknown>): Manifest {

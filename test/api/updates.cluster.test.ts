@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, sharedCluster } from '../cluster/cluster.ts';
 import { refusal, renamed, Samples } from './on-server.ts';
-import { bot, type Good, issuer, jwt, token } from './sample.ts';
+import { bot, type Good, issuer, jwt, revocation, token } from './sample.ts';
 
 const cluster = sharedCluster();
 let samples: Samples;
@@ -68,6 +68,30 @@ describe('an update', () => {
     ['that gives another username than the default', bot(), { username: 'b' }, 'spec.username', 'is immutable'],
     ['of issuerURL', issuer(), { jwt: other }, 'spec.jwt.issuerURL', 'issuerURL is immutable'],
     ['that takes the type of an issuer away', issuer(), { jwt: null }, 'spec', 'the type of an issuer is immutable'],
+    ['of what a Revocation is for', revocation(), { owner: { name: 'other' } }, 'spec.owner', 'owner is immutable'],
+    ['of its cluster', revocation(), { clusterID: 'other' }, 'spec.clusterID', 'clusterID is immutable'],
+    ['of its issuer', revocation(), { issuer: { uid: 'other' } }, 'spec.issuer', 'issuer is immutable'],
+    [
+      'that takes a credential away',
+      revocation(),
+      { credentials: [{ tokenID: 'owner-uid.2.x' }] },
+      'spec.credentials',
+      'credentials may be added, none may be taken away',
+    ],
+    [
+      'that brings the end of a Revocation forward',
+      revocation({ notAfter: '2027-01-30T00:00:00Z' }),
+      { notAfter: '2027-01-29T23:59:59Z' },
+      'spec.notAfter',
+      'notAfter may be put off, never brought forward',
+    ],
+    [
+      'that gives an end to one that has none',
+      revocation(),
+      { notAfter: '2027-01-30T00:00:00Z' },
+      'spec.notAfter',
+      'notAfter may be put off, never brought forward',
+    ],
   ])('%s is refused', async (_, sample, spec, field, message) => {
     const answer = await updated(sample, spec);
     expect(answer.status).toBe(422);
@@ -101,6 +125,11 @@ describe('an update', () => {
         allowedNamespaces: { from: 'All' },
         limits: { maxLifetime: '1d' },
       },
+    ],
+    [
+      'that adds credentials, and puts off the end',
+      revocation({ notAfter: '2027-01-30T00:00:00+01:00' }),
+      { credentials: [{ tokenID: 'owner-uid.1.x' }, { tokenID: 'owner-uid.2.x' }], notAfter: '2027-01-30T00:00:00Z' },
     ],
   ])('%s is accepted', async (_, sample, spec) => {
     const answer = await updated(sample, spec);

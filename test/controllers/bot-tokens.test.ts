@@ -84,7 +84,7 @@ async function world(o: {
     seen,
   } = await apiServer(objects, () => o.beforeFullRead?.(objects));
   const clock = { ...systemClock, now: () => now };
-  const caches = new Caches({ client, log: silent, clock });
+  const caches = new Caches({ client, namespace: 'botmint-system', log: silent, clock });
   caches.tokens.put(o.token);
   caches.botUsers.put(botUser);
   caches.issuers.put(signing);

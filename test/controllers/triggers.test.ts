@@ -14,10 +14,10 @@ let woken: Set<string>;
 
 beforeEach(() => {
   const { client } = clientOf(configOf('http://127.0.0.1:1')); // nobody asks it anything
-  caches = new Caches({ client, log: silent, clock: systemClock });
+  caches = new Caches({ client, namespace: 'botmint-system', log: silent, clock: systemClock });
   woken = new Set();
   const into = (kind: string) => ({ add: (key: string) => void woken.add(`${kind} ${key}`) });
-  connect(caches, { tokens: into('token'), botUsers: into('bot'), issuers: into('issuer') });
+  connect(caches, { tokens: into('token'), botUsers: into('bot'), issuers: into('issuer'), revocations: into('revocation') });
 });
 
 function at<T extends { metadata: object }>(resourceVersion: string, object: T): T {

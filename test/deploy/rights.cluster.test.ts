@@ -79,6 +79,9 @@ const clusterRights = [
 const ownNamespaceRights = [
   // shards
   'coordination.k8s.io: leases: list, create, patch, delete',
+  // what is to be revoked and outlives its object
+  'botmint.dev: revocations: get, list, watch, create, patch, delete',
+  'botmint.dev: revocations/status: patch',
   // the cluster id, and the CA
   ': configmaps: create',
   ': configmaps botmint, botmint-ca: get',
@@ -120,6 +123,11 @@ test.each<[boolean, string, string | undefined]>([
   [true, 'create events.events.k8s.io', 'default'],
   [true, 'patch leases.coordination.k8s.io', system],
   [true, 'patch configmaps botmint-ca', system],
+  [true, 'create revocations.botmint.dev', system],
+  [true, 'delete revocations.botmint.dev', system],
+  // What stands in another namespace is nobody's wish, and not looked at.
+  [false, 'list revocations.botmint.dev', 'any'],
+  [false, 'create revocations.botmint.dev', 'any'],
   // It makes none of the objects that people write, and takes none away.
   [false, 'create bottokens.botmint.dev', 'any'],
   [false, 'delete bottokens.botmint.dev', 'any'],
@@ -149,6 +157,7 @@ test.each<[string, boolean, string]>([
   ['view', false, 'create introspections.botmint.dev'],
   ['view', false, 'get introspections.botmint.dev'],
   ['view', false, 'get secrets'],
+  ['view', false, 'get revocations.botmint.dev'],
   ['edit', true, 'get bottokens.botmint.dev'],
   ['edit', true, 'create bottokens.botmint.dev'],
   ['edit', true, 'update botusers.botmint.dev'],
@@ -163,6 +172,9 @@ test.each<[string, boolean, string]>([
   ['edit', false, 'create introspections.botmint.dev'],
   ['admin', true, 'delete botusers.botmint.dev'],
   ['admin', false, 'patch clustertokenissuers.botmint.dev'],
+  ['admin', false, 'get revocations.botmint.dev'],
+  ['admin', false, 'create revocations.botmint.dev'],
+  ['admin', false, 'delete revocations.botmint.dev'],
   ['admin', false, 'patch bottokens/status.botmint.dev'],
   ['admin', false, 'create introspections.botmint.dev'],
 ])('who may %s a namespace: %s: %s', async (role, allowed, right) => {
