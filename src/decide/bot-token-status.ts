@@ -4,8 +4,9 @@ import { type Inputs, parseInputs } from '../api/inputs.ts';
 import { pausedAnnotation, replaceAnnotation, revokeFinalizer, rotateAnnotation } from '../api/names.ts';
 import { mergePatch } from '../base/merge-patch.ts';
 import { isCutShort } from './change.ts';
+import { nextRetry, recordedRetry } from './retry.ts';
 import type { Marks } from './secret-metadata.ts';
-import { earliest, renewalTime, wholeSeconds } from './times.ts';
+import { earliest, renewalTime } from './times.ts';
 
 export type Status = NonNullable<BotToken['status']>;
 
@@ -113,8 +114,6 @@ export function renewTimeOf(
   return renewalTime(life, rotation.renewBefore, token.metadata.uid);
 }
 
-const longestRetrySeconds = 600;
-
 /** What may be refused of the Secret. A refused write holds up no revocation. */
 export type Operation = NonNullable<NonNullable<Status['retry']>['operation']>;
 
@@ -126,25 +125,20 @@ export function retryTime(token: BotToken, now: Date, operation: Operation = 'Wr
   const { status, metadata } = token;
   if (status?.observedGeneration !== metadata.generation || status?.retry?.asked !== askedOf(token)) return undefined;
   if ((status?.retry?.operation ?? 'Write') !== operation) return undefined;
-  const at = dateOf(status?.retry?.at);
-  return at !== undefined && at.getTime() - now.getTime() <= longestRetrySeconds * 1000 ? at : undefined;
+  return recordedRetry(status?.retry, now);
 }
 
-/** The note of one more refusal: 5 s, doubling to 10 min. In the status, so that a restart does not try everything at once. */
+/** The note of one more refusal. In the status, so that a restart does not try everything at once. */
 export function retryAfter(
   token: BotToken,
   reason: Reason,
   now: Date,
   operation: Operation = 'Write',
 ): NonNullable<Status['retry']> {
-  const before = retryTime(token, now, operation) === undefined ? 0 : (token.status?.retry?.attempts ?? 0);
-  const seconds = Math.min(5 * 2 ** before, longestRetrySeconds);
-  const at = timestamp(wholeSeconds(new Date(now.getTime() + seconds * 1000)));
+  const before = retryTime(token, now, operation) === undefined ? undefined : token.status?.retry;
   const asked = askedOf(token);
   return {
-    attempts: before + 1,
-    at,
-    reason,
+    ...nextRetry(before, reason, now),
     ...(operation !== 'Write' && { operation }),
     ...(asked !== undefined && { asked }),
   };

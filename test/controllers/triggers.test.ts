@@ -17,7 +17,12 @@ beforeEach(() => {
   caches = new Caches({ client, namespace: 'botmint-system', log: silent, clock: systemClock });
   woken = new Set();
   const into = (kind: string) => ({ add: (key: string) => void woken.add(`${kind} ${key}`) });
-  connect(caches, { tokens: into('token'), botUsers: into('bot'), issuers: into('issuer'), revocations: into('revocation') });
+  connect(caches, {
+    tokens: into('token'),
+    botUsers: into('bot'),
+    issuers: into('issuer'),
+    revocations: into('revocation'),
+  });
 });
 
 function at<T extends { metadata: object }>(resourceVersion: string, object: T): T {

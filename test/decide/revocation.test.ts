@@ -95,9 +95,9 @@ describe('a Revocation', () => {
   });
 
   test('is not tried before the issuer wants to be asked again, and not ten minutes later than now', () => {
-    const slow = written(fresh, { ...failed, notBeforeSeconds: 90 } as Attempt);
+    const slow = written(fresh, { ...failed, notBeforeSeconds: 90 });
     expect(step(slow)).toEqual(rest(90));
-    const day = written(fresh, { ...failed, notBeforeSeconds: 86_400 } as Attempt);
+    const day = written(fresh, { ...failed, notBeforeSeconds: 86_400 });
     expect(step(day)).toEqual(rest(600));
   });
 
