@@ -47,20 +47,25 @@ export class Consumers {
   readonly #client: Client;
   readonly #restarts: Restarts;
   readonly #seen = new Map<string, TargetSeen>();
+  /** The token that they were looked at for: for another one everything is looked at again. */
+  #tokenID: string | undefined;
 
   constructor(client: Client, restarts: Restarts) {
     this.#client = client;
     this.#restarts = restarts;
   }
 
-  /** What this pass has seen. */
+  /** What this pass has seen for the roll-out that is open. */
   seen(token: BotToken): TargetsSeen {
-    if (openRollout(token) === undefined) this.#restarts.forget(token.metadata.uid);
+    const tokenID = openRollout(token)?.tokenID;
+    if (tokenID === undefined) this.#restarts.forget(token.metadata.uid);
+    if (tokenID !== this.#tokenID) this.#seen.clear();
+    this.#tokenID = tokenID;
     return this.#seen;
   }
 
   /** Reads workloads that a decision asks for. One that may not be read holds up none of the others. */
-  async look(token: BotToken, { targets }: RolloutStep & { do: 'look' }, signal: AbortSignal): Promise<void> {
+  async look(token: BotToken, { targets }: RolloutStep & { do: 'read-workloads' }, signal: AbortSignal): Promise<void> {
     await Promise.all(targets.map(target => this.#read(token, target, signal)));
   }
 
@@ -77,7 +82,7 @@ export class Consumers {
    * One merge patch of our own annotation at the resourceVersion that was read: a late one of an earlier rotation must not
    * roll the pods again. After a conflict the workload is read, and decided anew.
    */
-  async restart(token: BotToken, step: RolloutStep & { do: 'restart' }, signal: AbortSignal): Promise<void> {
+  async restart(token: BotToken, step: RolloutStep & { do: 'restart-workload' }, signal: AbortSignal): Promise<void> {
     const { target, workload, tokenID } = step;
     try {
       const body = restartPatch(token.metadata.name, tokenID);
@@ -95,12 +100,12 @@ export class Consumers {
   }
 
   #saw(token: BotToken, target: Target, workload: Workload | undefined): void {
-    const tokenID = openRollout(token)?.tokenID ?? '';
-    const restarted = workload !== undefined && this.#restarts.has(token, tokenID, workload.metadata.uid);
-    this.#seen.set(
-      targetKey(target),
-      workload === undefined ? { state: 'absent' } : { state: 'found', workload, restarted },
-    );
+    if (workload === undefined) {
+      this.#seen.set(targetKey(target), { state: 'absent' });
+      return;
+    }
+    const restarted = this.#restarts.has(token, this.#tokenID ?? '', workload.metadata.uid);
+    this.#seen.set(targetKey(target), { state: 'found', workload, restarted });
   }
 
   #refused({ kind, name }: Target, error: unknown, verb: 'get' | 'patch'): void {

@@ -63,8 +63,8 @@ export function heldUntil(overlapEnd: Date): Date {
 
 export type RolloutStep =
   /** Read each of them live. */
-  | { do: 'look'; targets: readonly Target[] }
-  | { do: 'restart'; target: Target; workload: Workload; tokenID: string }
+  | { do: 'read-workloads'; targets: readonly Target[] }
+  | { do: 'restart-workload'; target: Target; workload: Workload; tokenID: string }
   /** Record how far it is. */
   | { do: 'record'; rollout: Rollout; previous: Previous[] }
   /** Nothing before the next look. `trouble` is what a person should know. */
@@ -77,12 +77,12 @@ export type RolloutStep =
 export function nextOfRollout(token: BotToken, rollout: Rollout, seen: TargetsSeen, now: Date): RolloutStep {
   const targets = countedTargets(token, rollout);
   const unread = targets.filter(target => !seen.has(targetKey(target)));
-  if (unread.length > 0) return { do: 'look', targets: unread };
+  if (unread.length > 0) return { do: 'read-workloads', targets: unread };
   const isOver = Date.parse(rollout.givesUpAt) <= now.getTime();
   const views = targets.map(target => viewOf(token, rollout, target, seen.get(targetKey(target)), now));
   const due = views.find(view => view.due !== undefined);
   if (due?.due !== undefined && !isOver)
-    return { do: 'restart', target: due.target, workload: due.due, tokenID: rollout.tokenID };
+    return { do: 'restart-workload', target: due.target, workload: due.due, tokenID: rollout.tokenID };
   const after = progressed(rollout, views, isOver, now);
   const previous = token.status?.previous ?? [];
   if (after !== rollout)

@@ -89,24 +89,24 @@ function trouble(step: RolloutStep): string | undefined {
 
 describe('before all are restarted', () => {
   test('looks at those that it has not seen', () => {
-    expect(next(rollout, {})).toEqual({ do: 'look', targets: [web, db] });
-    expect(next(rollout, { web: untouched('web') })).toEqual({ do: 'look', targets: [db] });
+    expect(next(rollout, {})).toEqual({ do: 'read-workloads', targets: [web, db] });
+    expect(next(rollout, { web: untouched('web') })).toEqual({ do: 'read-workloads', targets: [db] });
   });
 
   test('restarts one at a time, at what was read', () => {
     const seen = { web: untouched('web'), db: untouched('db') };
     expect(next(rollout, seen)).toMatchObject({
-      do: 'restart',
+      do: 'restart-workload',
       target: web,
       tokenID,
       workload: { metadata: { resourceVersion: '5' } },
     });
-    expect(next(rollout, { ...seen, web: rolling('web') })).toMatchObject({ do: 'restart', target: db });
+    expect(next(rollout, { ...seen, web: rolling('web') })).toMatchObject({ do: 'restart-workload', target: db });
   });
 
   test('takes the token of another rotation for none', () => {
     const older = found(workload('web', { templateAnnotations: { [key]: 'older' } }));
-    expect(next(rollout, { web: older, db: rolled('db') })).toMatchObject({ do: 'restart', target: web });
+    expect(next(rollout, { web: older, db: rolled('db') })).toMatchObject({ do: 'restart-workload', target: web });
   });
 
   test('records that all are', () => {
@@ -137,7 +137,7 @@ describe('before all are restarted', () => {
   test('restarts what comes later, and no other a second time', () => {
     const recorded = { ...rollout, restarted: [{ ...db, uid: 'db-uid' }] };
     expect(next(recorded, { web: untouched('web'), db: untouched('db') })).toMatchObject({
-      do: 'restart',
+      do: 'restart-workload',
       target: web,
     });
   });
@@ -246,7 +246,7 @@ describe('an hour after the overlap', () => {
   });
 
   test('looks before it does, and restarts nothing any more', () => {
-    expect(next(rollout, {}, { at })).toMatchObject({ do: 'look' });
+    expect(next(rollout, {}, { at })).toMatchObject({ do: 'read-workloads' });
     expect(next(rollout, { web: untouched('web'), db: untouched('db') }, { at })).toMatchObject({
       do: 'record',
       rollout: { finishedAt: later(7140), failed: [web, db] },
