@@ -1,3 +1,4 @@
+import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
 import { parseDuration } from '../api/durations.ts';
 
 /** What a consumer asks for, in the terms in which issuers set ceilings. */
@@ -9,11 +10,8 @@ export interface Ask {
   identities: readonly { service: string; id: string }[];
 }
 
-export interface Limits {
-  maxLifetime?: string | undefined;
-  scopes?: readonly string[] | undefined;
-  identities?: readonly string[] | undefined;
-}
+/** The ceilings of an issuer, as its spec has them. */
+export type Limits = ClusterTokenIssuer['spec']['limits'];
 
 /** Field, wish, ceiling and remedy: what a person needs to read. */
 export interface Excess {
@@ -22,35 +20,58 @@ export interface Excess {
   ceiling: string;
 }
 
-/** A list ceiling: which wishes it measures. Every later list is one more line here. */
-const lists: Record<'scopes' | 'identities', { field: string; wishes: (ask: Ask) => readonly string[] }> = {
-  scopes: { field: 'spec.scopes', wishes: ask => ask.scopes },
+/** Which field wishes, and the first of its wishes that is above the ceiling. */
+interface Ceiling {
+  field: string;
+  above: (ask: Ask, limits: Limits) => string | undefined;
+}
+
+/** In the order in which people are told. A ceiling that is new in the API does not compile before it has its entry here. */
+const ceilings: { readonly [Name in keyof Limits]-?: Ceiling } = {
+  maxLifetime: { field: 'spec.expiresIn', above: longerThan(({ maxLifetime }) => maxLifetime) },
+  scopes: {
+    field: 'spec.scopes',
+    above: outside(
+      ({ scopes }) => scopes,
+      ask => ask.scopes,
+    ),
+  },
   identities: {
     field: "the BotUser's spec.identities",
-    wishes: ask => ask.identities.map(({ service, id }) => `${service}/${id}`),
+    above: outside(
+      ({ identities }) => identities,
+      ask => ask.identities.map(({ service, id }) => `${service}/${id}`),
+    ),
   },
 };
 
 /** The first wish that is above a ceiling. A list that a ClusterTokenIssuer leaves out allows nothing of its kind. */
 export function excessOf(ask: Ask, limits: Limits): Excess | undefined {
-  return lifetimeExcess(ask, limits.maxLifetime) ?? listExcess(ask, limits);
-}
-
-function lifetimeExcess(ask: Ask, ceiling: string | undefined): Excess | undefined {
-  if (ceiling === undefined) return undefined;
-  const wish = parseDuration(ask.expiresIn);
-  const most = parseDuration(ceiling);
-  if (most === 'never' || (wish !== 'never' && wish <= most)) return undefined;
-  return { field: 'spec.expiresIn', wish: ask.expiresIn, ceiling: `limits.maxLifetime ${ceiling}` };
-}
-
-function listExcess(ask: Ask, limits: Limits): Excess | undefined {
-  for (const [name, { field, wishes }] of Object.entries(lists)) {
-    const globs = limits[name as keyof typeof lists] ?? [];
-    const wish = wishes(ask).find(one => !globs.some(glob => matches(one, glob, ask.namespace)));
-    if (wish !== undefined) return { field, wish, ceiling: `limits.${name} [${globs.join(', ')}]` };
+  for (const [name, { field, above }] of Object.entries(ceilings)) {
+    const wish = above(ask, limits);
+    if (wish !== undefined) return { field, wish, ceiling: `limits.${name} ${textOf(limits[name as keyof Limits])}` };
   }
   return undefined;
+}
+
+function textOf(limit: string | readonly string[] = []): string {
+  return typeof limit === 'string' ? limit : `[${limit.join(', ')}]`;
+}
+
+function longerThan(ceiling: (limits: Limits) => string | undefined): Ceiling['above'] {
+  return ({ expiresIn }, limits) => {
+    const most = parseDuration(ceiling(limits) ?? 'never');
+    const wish = parseDuration(expiresIn);
+    return most === 'never' || (wish !== 'never' && wish <= most) ? undefined : expiresIn;
+  };
+}
+
+function outside(
+  globs: (limits: Limits) => readonly string[] | undefined,
+  wishes: (ask: Ask) => readonly string[],
+): Ceiling['above'] {
+  return (ask, limits) =>
+    wishes(ask).find(wish => !(globs(limits) ?? []).some(glob => matches(wish, glob, ask.namespace)));
 }
 
 /** `*` stands for any run of characters, `{namespace}` for the consumer's namespace; everything else for itself. */
