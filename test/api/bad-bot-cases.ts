@@ -66,5 +66,22 @@ export const badBots: readonly Bad[] = [
     'Duplicate value',
     'server',
   ),
+  refused('notAfter without a zone', bot({ notAfter: '2027-06-30T00:00:00' }), 'spec.notAfter', 'date-time', 'server'),
+  refused('notAfter as a life', bot({ notAfter: '90d' }), 'spec.notAfter', 'date-time', 'server'),
+  refused(
+    'allowedNamespaces by nothing',
+    bot({ allowedNamespaces: { from: 'Selector' } }),
+    'spec.allowedNamespaces.selector',
+    'selector goes with from: Selector, and only with it',
+    'server',
+  ),
+  refused(
+    'allowedNamespaces: None',
+    bot({ allowedNamespaces: { from: 'None' } }),
+    'spec.allowedNamespaces.from',
+    'supported values: "Same", "All", "Selector"',
+    'both',
+  ),
+  refused('disabled as a text', bot({ disabled: 'true' }), 'spec.disabled', 'must be of type boolean', 'both'),
   refused('a description of 351 characters', bot({ description: long(351) }), 'spec.description', '350', 'both'),
 ];

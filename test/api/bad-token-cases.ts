@@ -53,6 +53,28 @@ export const badTokens: readonly Bad[] = [
     'server',
   ),
   refused(
+    'an overlap longer than the life',
+    token({ expiresIn: '1mo', rotation: { overlap: '31d' } }),
+    'spec.rotation.overlap',
+    'at most expiresIn: no token outlives its own end',
+    'server',
+  ),
+  refused(
+    'an overlap of nothing in another unit',
+    token({ rotation: { overlap: '0h' } }),
+    'spec.rotation.overlap',
+    'or 0s',
+    'both',
+  ),
+  refused(
+    'a BotUser in a namespace that cannot be',
+    token({ botUserRef: { name: 'ci', namespace: 'Team_A' } }),
+    'spec.botUserRef.namespace',
+    '',
+    'both',
+  ),
+  refused('onLost: Ignore', token({ secret: { onLost: 'Ignore' } }), 'spec.secret.onLost', 'supported values', 'both'),
+  refused(
     'renewBefore: never',
     token({ rotation: { renewBefore: 'never' } }),
     'spec.rotation.renewBefore',

@@ -16,11 +16,14 @@ const same: Wish = {
   notAfter: undefined,
   rotate: undefined,
   replace: undefined,
+  withdrawnKeys: [],
 };
 const github = { service: 'github', id: 'acme-ci' };
 
 test.each<[string, Partial<Wish>, Change]>([
   ['the same', {}, 'none'],
+  ['a stop of the key that signed it', { withdrawnKeys: ['key-0', 'key-1'] }, 'replaced'],
+  ['a stop of another key', { withdrawnKeys: ['key-0'] }, 'none'],
   ['a scope more', { scopes: [...scopes, 'orders:read'] }, 'widened'],
   ['a scope less', { scopes: ['modules:read'] }, 'narrowed'],
   ['a scope for another', { scopes: ['modules:read', 'orders:read'] }, 'narrowed'],

@@ -154,6 +154,19 @@ export function withSpec(spec: Partial<BotToken['spec']>, token: BotToken = serv
   return { ...token, metadata: { ...token.metadata, generation: 2 }, spec: { ...token.spec, ...spec } };
 }
 
+export function withUserSpec(spec: Partial<BotUser['spec']>): BotUser {
+  return { ...botUser, spec: { ...botUser.spec, ...spec } };
+}
+
+export function withIssuerSpec(spec: Partial<ClusterTokenIssuer['spec']>): ClusterTokenIssuer {
+  return { ...issuer, spec: { ...issuer.spec, ...spec } as ClusterTokenIssuer['spec'] };
+}
+
+/** The token with annotations that somebody put on it; they do not move its generation. */
+export function annotated(annotations: Record<string, string>, token: BotToken = served): BotToken {
+  return { ...token, metadata: { ...token.metadata, annotations } };
+}
+
 export function withSecretSpec(change: Partial<BotToken['spec']['secret']>): BotToken {
   return withSpec({ secret: { ...served.spec.secret, ...change } });
 }

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { BotToken } from '../../../src/api/bot-token.ts';
+import type { BotUser } from '../../../src/api/bot-user.ts';
 import type { BotTokenClaims } from '../../../src/issuers/jwt/claims.ts';
 import { type Evidence, isLive } from '../../../src/issuers/jwt/live.ts';
 import * as healthy from './healthy.ts';
@@ -18,6 +19,10 @@ const spec = (change: Partial<BotToken['spec']>): BotToken => ({
 const status = (change: NonNullable<BotToken['status']>): BotToken => ({
   ...healthy.token,
   status: { ...healthy.token.status, ...change },
+});
+const user = (change: Partial<BotUser['spec']>): BotUser => ({
+  ...healthy.botUser,
+  spec: { ...healthy.botUser.spec, ...change },
 });
 const withUID = <T extends { metadata: object }>(object: T, uid: string): T => ({
   ...object,
@@ -51,6 +56,10 @@ test.each<[string, BotTokenClaims, Evidence, true | string]>([
   ['a BotUser that is not known', claims, { botUser: undefined }, 'unread'],
   ['a BotUser of that name with another UID', claims, { botUser: withUID(healthy.botUser, 'other') }, 'unread'],
   ['a BotUser on its way out', claims, { botUser: deleting(healthy.botUser) }, 'BotUserDeleted'],
+  ['a BotUser that is disabled', claims, { botUser: user({ disabled: true }) }, 'BotUserDisabled'],
+  ['a BotUser that is enabled again', claims, { botUser: user({ disabled: false }) }, true],
+  ['a BotUser that ends now', claims, { botUser: user({ notAfter: later(0) }) }, 'BotUserEnded'],
+  ['a BotUser that ends later', claims, { botUser: user({ notAfter: later(1) }) }, true],
   ['an issuer that is gone', claims, { issuer: undefined }, 'IssuerNotFound'],
   ['an issuer on its way out, which waits for its credentials', claims, { issuer: deleting(healthy.issuer) }, true],
   [
