@@ -1,12 +1,12 @@
 import * as z from 'zod';
-import { duration } from './durations.ts';
+import { celIsDuration, celSeconds, duration } from './durations.ts';
 import { audience, identityGlob, issuerURL, scopeGlob } from './forms.ts';
 import { ageColumn, defineKind, readyColumns } from './kind.ts';
 import { NamespaceSelection } from './namespace-selection.ts';
 import { objectFields, statusFields, unseen } from './object.ts';
 import { guarded, immutable, mapBy, opaque, type Rule, setOf, text, time } from './schema.ts';
 
-const jwt = z
+const fields = z
   .object({
     issuerURL: immutable(text({ max: 512, form: issuerURL }), 'issuerURL').describe(
       'The claim `iss` of every token, under which relying parties look for `/.well-known/openid-configuration`. Unique in the cluster. Immutable. Example: `https://tokens.example.com`.',
@@ -19,8 +19,34 @@ const jwt = z
       .enum(['ES256', 'RS256', 'EdDSA'])
       .default('ES256')
       .describe('How tokens are signed. RS256 makes long tokens, but everything can verify them. Left out: `ES256`.'),
+    keyRotation: duration()
+      .default('90d')
+      .describe(
+        'How long a key signs before the next one takes over, such as `90d`. Tokens that it signed stay valid: it is published until the last of them has ended. Left out: `90d`.',
+      ),
+    keyActivationDelay: duration()
+      .default('20m')
+      .describe(
+        'How long a key is published before it signs, such as `20m`; at least `10s`, and shorter than `keyRotation`. Relying parties may keep the keys for half of it, and for 5 minutes at most. Left out: `20m`.',
+      ),
   })
   .describe('JSON Web Tokens, signed by botmint itself and verified with the keys that it publishes.');
+
+const [rotation, delay] = ['self.keyRotation', 'self.keyActivationDelay'];
+const durations = `${celIsDuration(rotation)} && ${celIsDuration(delay)}`;
+const jwt = guarded(
+  fields,
+  {
+    rule: `!(${durations}) || ${celSeconds(delay)} < ${celSeconds(rotation)}`,
+    message: 'keyActivationDelay must be shorter than keyRotation: a key is published that long before it signs',
+    fieldPath: '.keyActivationDelay',
+  },
+  {
+    rule: `!${celIsDuration(delay)} || ${celSeconds(delay)} >= 10`,
+    message: 'keyActivationDelay must be at least 10s: relying parties have to hear of a key before it signs',
+    fieldPath: '.keyActivationDelay',
+  },
+);
 
 /**
  * The types of issuers: the schema of each, and the lists of `limits` that mean something for it. A new type is a new
@@ -138,12 +164,28 @@ const key = z
 /** So many keys at most are published. */
 export const mostKeys = 32;
 
+const withdrawnKey = z
+  .object({
+    kid: key.shape.kid.describe('The id that the key had.'),
+    since: time().describe('When it was stopped.'),
+    secretName: key.shape.secretName.describe('The Secret that held the private half.'),
+  })
+  .describe('A key that was stopped for good.');
+
+/** So many withdrawn keys are remembered. */
+export const mostWithdrawnKeys = 64;
+
 const status = z
   .object({
     ...statusFields,
     keys: mapBy('kid', key, { max: mostKeys })
       .exactOptional()
       .describe('The signing keys. A key signs only after it stands here.'),
+    withdrawnKeys: mapBy('kid', withdrawnKey, { max: mostWithdrawnKeys })
+      .exactOptional()
+      .describe(
+        'Keys that the annotation `botmint.dev/retire-key` stopped: they are not published any more and never come back, and each token that one of them signed is replaced.',
+      ),
   })
   .describe('What botmint has seen and done. Only botmint writes it.');
 

@@ -1,7 +1,7 @@
 import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
 import { apiVersion, managedLabel, managedSigningKey, ownerAnnotation, ownerUIDAnnotation } from '../api/names.ts';
 import type { SecretValue } from '../base/secret-value.ts';
-import type { KeySecretSeen, NewKey, PublishedKey } from '../decide/issuer.ts';
+import type { KeySecretSeen, NewKey, PublishedKey } from '../decide/issuer-seen.ts';
 import {
   generateSigningKey,
   importSigningKey,
@@ -11,7 +11,7 @@ import {
 } from '../issuers/jwt/keys.ts';
 import type { Client } from '../kube/client.ts';
 import { type Metadata, type Secret, secretMetadata, secrets, secretText } from '../kube/core-kinds.ts';
-import { isAlreadyExists } from '../kube/errors.ts';
+import { isAlreadyExists, isConflict } from '../kube/errors.ts';
 import { keyOf } from '../kube/objects.ts';
 import type { Store } from '../kube/store.ts';
 
@@ -52,8 +52,8 @@ export class SigningKeys {
     return reading.key;
   }
 
-  /** What is known of a published key's Secret without asking the API server. */
-  seen(key: PublishedKey): KeySecretSeen {
+  /** What is known of a key's Secret without asking the API server. */
+  seen(key: Pick<PublishedKey, 'kid' | 'secretName'>): KeySecretSeen {
     if (this.#secrets.get(this.#keyOf(key)) === undefined) return { state: 'missing', confirmed: false };
     const reading = this.#current(key);
     if (reading === undefined) return { state: 'unread' };
@@ -94,7 +94,23 @@ export class SigningKeys {
     }
   }
 
-  #current({ kid, ...key }: PublishedKey): Reading | undefined {
+  /** Deletes the private half of a key that signs no more. One that has moved is there at the next look. */
+  async delete(key: Pick<PublishedKey, 'secretName'>, signal: AbortSignal): Promise<void> {
+    const secret = this.#secrets.get(this.#keyOf(key));
+    if (secret === undefined) return;
+    const { uid, resourceVersion } = secret.metadata;
+    try {
+      await this.#client.delete(secretMetadata, secret.metadata, { signal, uid, resourceVersion });
+      this.#secrets.remove(keyOf(secret), uid);
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      const live = await this.#client.get(secretMetadata, secret.metadata, { signal });
+      if (live === undefined) this.#secrets.remove(keyOf(secret), uid);
+      else this.#secrets.put(live);
+    }
+  }
+
+  #current({ kid, ...key }: Pick<PublishedKey, 'kid' | 'secretName'>): Reading | undefined {
     const reading = this.#readings.get(kid);
     const secret = this.#secrets.get(this.#keyOf(key));
     const same = secret?.metadata.uid === reading?.uid && secret?.metadata.resourceVersion === reading?.resourceVersion;

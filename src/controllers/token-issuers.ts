@@ -4,12 +4,21 @@ import { inUseFinalizer } from '../api/names.ts';
 import { unreachable } from '../base/errors.ts';
 import { issuerOf, recordOf } from '../decide/bot-token-status.ts';
 import { isOlder } from '../decide/grant.ts';
-import { decide, type KeySecretSeen, type NewKey, type Observed, type Step } from '../decide/issuer.ts';
-import { neededKeys } from '../decide/needed-keys.ts';
+import { decide } from '../decide/issuer.ts';
+import {
+  type KeySecretSeen,
+  keysOf,
+  type NewKey,
+  type Observed,
+  type Step,
+  withdrawnKeysOf,
+} from '../decide/issuer-seen.ts';
+import { neededKeys, type TokenSeen } from '../decide/needed-keys.ts';
+import { earliest } from '../decide/times.ts';
 import { SigningKeyInvalid } from '../issuers/jwt/keys.ts';
 import type { Outcome } from '../kube/controller.ts';
-import type { Key } from '../kube/objects.ts';
-import { unknownIssuer } from './caches.ts';
+import { type Key, keyOf } from '../kube/objects.ts';
+import { secretKeyOf, unknownIssuer } from './caches.ts';
 import { Kept } from './kept.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import { countLive, restOf, Unsettled, type World } from './world.ts';
@@ -20,14 +29,15 @@ const mostSteps = 24;
 /** How often it is tried again to make a key: no watch says that a Secret is no longer in the way, or which key no credential needs any more. */
 const keyPollMilliseconds = 15_000;
 
+/** For so long one look through all records answers which keys are needed: a namespace full of tokens that goes must not cost a look each. */
+const neededKeysMilliseconds = 60_000;
+
 interface Pass {
   made: NewKey[];
   /** By key id: what live reads of this pass said. */
   read: Map<string, KeySecretSeen>;
   confirmedCredentials: number | undefined;
   inTheWay: string | undefined;
-  /** Looked up in all records only where a key has to go. */
-  isNeeded?: Observed['isNeeded'];
 }
 
 /** Makes, publishes and watches over the keys of the issuers. */
@@ -35,6 +45,8 @@ export class TokenIssuers {
   readonly #world: World;
   readonly #issuers: Kept<ClusterTokenIssuer>;
   readonly #keys: SigningKeys;
+  /** By issuer: looked up in all records only where a key may go. */
+  readonly #needed = new Map<Key, { at: number; isNeeded: Observed['isNeeded'] }>();
 
   constructor(world: World, keys: SigningKeys) {
     this.#world = world;
@@ -46,9 +58,12 @@ export class TokenIssuers {
     const pass: Pass = { made: [], read: new Map(), confirmedCredentials: undefined, inTheWay: undefined };
     for (let steps = 0; steps < mostSteps; steps++) {
       const issuer = this.#world.caches.issuers.get(key);
-      if (issuer === undefined) return { next: 'on-change' };
+      if (issuer === undefined) {
+        this.#needed.delete(key);
+        return { next: 'on-change' };
+      }
       const step = decide(this.#observe(issuer, pass), this.#world.clock.now());
-      if (step.do === 'rest') return this.#rest(issuer, pass);
+      if (step.do === 'rest') return this.#rest(issuer, step.until, pass);
       await this.#act(issuer, step, pass, signal);
     }
     throw new Unsettled(`ClusterTokenIssuer ${key} did not settle in ${mostSteps} steps`);
@@ -57,7 +72,7 @@ export class TokenIssuers {
   #observe(issuer: ClusterTokenIssuer, pass: Pass): Observed {
     const { issuers, tokens } = this.#world.caches;
     const same = issuers.byIndex('url', issuer.spec.jwt.issuerURL);
-    const keySecrets = (issuer.status?.keys ?? []).map(key => {
+    const keySecrets = [...keysOf(issuer), ...withdrawnKeysOf(issuer)].map(key => {
       const seen = this.#keys.seen(key);
       return [key.kid, seen.state === 'missing' ? (pass.read.get(key.kid) ?? seen) : seen] as const;
     });
@@ -66,10 +81,7 @@ export class TokenIssuers {
       olderWithURL: same.find(other => other !== issuer && isOlder(other, issuer))?.metadata.name,
       keySecrets: new Map(keySecrets),
       made: pass.made,
-      isNeeded: key => {
-        pass.isNeeded ??= this.#neededKeys(issuer);
-        return pass.isNeeded(key);
-      },
+      isNeeded: key => this.#neededKeys(issuer)(key),
       inTheWay: pass.inTheWay,
       credentials: tokens.byIndex('issuerUID', issuer.metadata.uid).length,
       unknownCredentials: tokens.byIndex('issuerUID', unknownIssuer).length + [...tokens.unreadables()].length,
@@ -100,9 +112,12 @@ export class TokenIssuers {
         return;
       case 'make-key':
         return this.#makeKey(issuer, step.number, pass, signal);
+      case 'delete-key':
+        return this.#keys.delete(step.key, signal);
       case 'write-status': {
         const written = await this.#issuers.patchStatus(issuer, step.patch, signal);
-        if (written) report('ClusterTokenIssuer', issuer, step.verdict, { always: false, action: 'Reconcile' });
+        const always = step.because === 'withdrawn';
+        if (written) report('ClusterTokenIssuer', issuer, step.verdict, { always, action: 'Reconcile' });
         return;
       }
       default:
@@ -119,17 +134,29 @@ export class TokenIssuers {
     }
   }
 
-  #rest(issuer: ClusterTokenIssuer, { inTheWay }: Pass): Outcome {
+  #rest(issuer: ClusterTokenIssuer, until: Date | undefined, { inTheWay }: Pass): Outcome {
     const { clock } = this.#world;
     const full = issuer.status?.conditions?.some(({ reason }) => reason === 'TooManyKeys') === true;
-    if (inTheWay === undefined && !full) return restOf(issuer, clock);
-    return { next: 'at', time: new Date(clock.now().getTime() + keyPollMilliseconds) };
+    const poll = inTheWay !== undefined || full ? new Date(clock.now().getTime() + keyPollMilliseconds) : undefined;
+    const outcome = restOf(issuer, clock);
+    const time = earliest(until, poll, outcome.next === 'at' ? outcome.time : undefined);
+    return time === undefined ? outcome : { next: 'at', time };
   }
 
-  #neededKeys({ metadata }: ClusterTokenIssuer): Observed['isNeeded'] {
+  /** A key that was not needed at the last look is not needed since: nothing is signed with it any more. */
+  #neededKeys(issuer: ClusterTokenIssuer): Observed['isNeeded'] {
     const { caches, clock } = this.#world;
-    for (const _ of caches.tokens.unreadables()) return () => true; // its record may name any key
-    return neededKeys(caches.tokens.values(), metadata.uid, clock.now());
+    const known = this.#needed.get(keyOf(issuer));
+    if (known !== undefined && clock.monotonic() - known.at < neededKeysMilliseconds) return known.isNeeded;
+    const anyUnreadable = [...caches.tokens.unreadables()].length > 0; // its record may name any key
+    const isNeeded = anyUnreadable ? () => true : neededKeys(this.#tokens(), issuer.metadata.uid, clock.now());
+    this.#needed.set(keyOf(issuer), { at: clock.monotonic(), isNeeded });
+    return isNeeded;
+  }
+
+  *#tokens(): Iterable<TokenSeen> {
+    const { tokens, secrets } = this.#world.caches;
+    for (const token of tokens.values()) yield { token, secret: secrets.get(secretKeyOf(token))?.metadata };
   }
 
   /** With those that cannot be read: a credential that nobody revoked must not lose the keys that verify it. */

@@ -4,6 +4,7 @@ import type { BotUser } from '../api/bot-user.ts';
 import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
 import { managedLabel, managedSigningKey, ownerAnnotation } from '../api/names.ts';
 import { issuerOf } from '../decide/bot-token-status.ts';
+import { standingOf } from '../decide/grant.ts';
 import type { Controller } from '../kube/controller.ts';
 import type { Metadata } from '../kube/core-kinds.ts';
 import { type KubeObject, keyOf } from '../kube/objects.ts';
@@ -135,7 +136,8 @@ function issuerChanged(
   const issuer = after ?? before;
   if (issuer === undefined) return;
   controllers.issuers.add(keyOf(issuer));
-  if (sameWish(before, after) && isDeepStrictEqual(before?.status, after?.status)) return;
+  // A new key is nothing to its tokens: they go on with what they have.
+  if (sameWish(before, after) && isDeepStrictEqual(standingOf(before), standingOf(after))) return;
   for (const rival of caches.issuers.byIndex('url', issuer.spec.jwt.issuerURL)) controllers.issuers.add(keyOf(rival));
   for (const botUser of caches.botUsers.byIndex('issuer', issuer.metadata.name))
     wakeBotUser(caches, controllers, botUser);

@@ -25,6 +25,8 @@ export function changeOf(recorded: Inputs, wish: Wish): Change {
     recorded.username === wish.username ? 'none' : 'narrowed',
     setChange(recorded.identities.map(identityText), wish.identities.map(identityText)),
     endChange(recorded, wish),
+    // The key may have leaked and is published no more: what it signed is dead already.
+    wish.withdrawnKeys.includes(recorded.keyID) ? 'replaced' : 'none',
     ownChangeOf(recorded, wish),
   );
 }

@@ -23,6 +23,8 @@ export interface Wish {
   /** The values of the annotations that ask for a new credential. */
   rotate: string | undefined;
   replace: string | undefined;
+  /** The ids of keys that may have leaked: it must not be signed with any of them. */
+  withdrawnKeys: readonly string[];
 }
 
 /** Whether an object may be served now. `blocked` says why not, as the conditions will say it. */
@@ -89,11 +91,11 @@ export function tokenGrant(
   const bot = botUserGrant(botUser, rivals, seen, now);
   if (!bot.allowed) return botUserBlocks(botUser, bot.blocked);
   const issuer = bot.value;
-  const stalled = issuer.status?.conditions?.find(({ type, status }) => type === 'Stalled' && status === 'True');
+  const { stalled, signs } = standingOf(issuer);
   if (stalled !== undefined) {
-    return waits('IssuerNotReady', `ClusterTokenIssuer ${issuer.metadata.name} is stalled: ${stalled.message}`);
+    return waits('IssuerNotReady', `ClusterTokenIssuer ${issuer.metadata.name} is stalled: ${stalled}`);
   }
-  if (!issuer.status?.keys?.some(key => key.state === 'Active')) {
+  if (!signs) {
     return waits('IssuerNotReady', `ClusterTokenIssuer ${issuer.metadata.name} has not published a signing key yet`);
   }
   const wish = wishOf(token, botUser, issuer);
@@ -104,6 +106,16 @@ export function tokenGrant(
     `${excess.field} asks for ${excess.wish}, ClusterTokenIssuer ${issuer.metadata.name} allows ${excess.ceiling}: ` +
     'ask for less, or have the ceiling raised';
   return { allowed: false, blocked: { state: 'stalled', reason: 'ExceedsIssuerLimit', message: says }, wish };
+}
+
+/** All that tokens have to do with in the status of their issuer: why it is stalled, whether it signs, which keys are stopped. */
+export function standingOf(issuer: ClusterTokenIssuer | undefined) {
+  const { conditions, keys, withdrawnKeys = [] } = issuer?.status ?? {};
+  return {
+    stalled: conditions?.find(({ type, status }) => type === 'Stalled' && status === 'True')?.message,
+    signs: keys?.some(({ state }) => state === 'Active') === true,
+    withdrawnKeys: withdrawnKeys.map(({ kid }) => kid),
+  };
 }
 
 /** What the BotUser itself says against this token. */
@@ -135,6 +147,7 @@ function wishOf(token: BotToken, botUser: BotUser, issuer: ClusterTokenIssuer): 
     notAfter: notAfter === undefined ? undefined : timestamp(wholeSeconds(new Date(notAfter))),
     rotate: rotate || undefined,
     replace: replace || undefined,
+    withdrawnKeys: standingOf(issuer).withdrawnKeys,
   };
 }
 

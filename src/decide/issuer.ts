@@ -1,72 +1,31 @@
 import { type ClusterTokenIssuer, mostKeys } from '../api/cluster-token-issuer.ts';
 import { conditionsOf, timestamp, type Verdict } from '../api/conditions.ts';
-import { inUseFinalizer } from '../api/names.ts';
+import { inUseFinalizer, retireKeyAnnotation } from '../api/names.ts';
 import { mergePatch } from '../base/merge-patch.ts';
-
-export type PublishedKey = NonNullable<NonNullable<ClusterTokenIssuer['status']>['keys']>[number];
-
-/** What is known of the Secret behind a published key. */
-export type KeySecretSeen =
-  | { state: 'intact' }
-  /** Not in the cache; `confirmed` by a live read. */
-  | { state: 'missing'; confirmed: boolean }
-  /** It has not been looked at since it changed. */
-  | { state: 'unread' }
-  /** It holds another key, or none. */
-  | { state: 'invalid'; message: string };
-
-/** A key whose private half is in a Secret and whose public half may be published. */
-export interface NewKey {
-  kid: string;
-  publicJWK: PublishedKey['publicJWK'];
-  secretName: string;
-}
-
-export interface Observed {
-  issuer: ClusterTokenIssuer;
-  /** The older issuer with the same issuerURL. */
-  olderWithURL: string | undefined;
-  /** By key id, for the keys that sign or will sign. */
-  keySecrets: ReadonlyMap<string, KeySecretSeen>;
-  /** Keys that this pass has put into Secrets, not published yet. */
-  made: readonly NewKey[];
-  /** Why this pass could not make one more: what stands in the Secret of that name, which is never overwritten. */
-  inTheWay: string | undefined;
-  /**
-   * Whether a credential that is alive may have been signed with a retired key, by the records in the cache. A cache that
-   * lags says yes too often, not too rarely: nothing is signed with a retired key any more.
-   */
-  isNeeded: (key: PublishedKey) => boolean;
-  /** BotTokens with a credential of this issuer (this UID), by the cache. */
-  credentials: number;
-  /** BotTokens of which nobody can tell, because they or their records cannot be read: they count until somebody can. */
-  unknownCredentials: number;
-  /** The same by a live read of this pass; undefined while there was none. */
-  confirmedCredentials: number | undefined;
-}
-
-export type Step =
-  | { do: 'add-finalizer' }
-  | { do: 'remove-finalizer' }
-  /** Count its credentials live: the cache alone never takes the finalizer off. */
-  | { do: 'confirm-credentials' }
-  | { do: 'read-key'; key: PublishedKey }
-  /** Put a new key into the Secret of this number; where there is one already, it is the key. */
-  | { do: 'make-key'; number: number }
-  | { do: 'write-status'; patch: object; verdict: Verdict }
-  | { do: 'rest' };
+import { keysOf, type Observed, type PublishedKey, type Step, withdrawnKeysOf } from './issuer-seen.ts';
+import { inTime, isDispensable, isLost, rest, rotationTime, usableKeys } from './key-times.ts';
+import { isStopped, unknownKeys, withdrawalOf } from './withdrawn-keys.ts';
 
 /**
- * Pure and total. An issuer has one key that signs and one that is published ahead, so that a lost key has a successor
- * that relying parties know already. Nothing is signed with a key that is not in the status: published means recorded.
- * Keys that signed once stay published: a token that was copied out of the cluster must not die of housekeeping. Only
- * when there is no room for a new key does the oldest one go that no recorded credential needs.
+ * Pure and total. An issuer has one key that signs and one that is published ahead, so that a lost, stopped or aged key has
+ * a successor that relying parties know already. Nothing is signed with a key that is not in the status: published means
+ * recorded. Keys that signed once stay published while a credential may need them: a token that was copied out of the
+ * cluster must not die of housekeeping.
  */
 export function decide(seen: Observed, now: Date): Step {
+  const { metadata } = seen.issuer;
+  if (metadata.finalizers?.includes(inUseFinalizer) !== true) {
+    return metadata.deletionTimestamp === undefined ? { do: 'add-finalizer' } : { do: 'rest', until: undefined };
+  }
+  // Before everything else, whatever state the issuer is in: a key that has leaked signs and verifies nothing more.
+  const step =
+    withdrawal(seen, now) ?? (metadata.deletionTimestamp === undefined ? service(seen, now) : deletion(seen, now));
+  return step ?? rest(seen, now);
+}
+
+/** The state of an issuer that stays; undefined when nothing is to be written. */
+function service(seen: Observed, now: Date): Step | undefined {
   const { issuer } = seen;
-  const finalized = issuer.metadata.finalizers?.includes(inUseFinalizer) === true;
-  if (issuer.metadata.deletionTimestamp !== undefined) return deletion(seen, finalized, now);
-  if (!finalized) return { do: 'add-finalizer' };
   if (seen.olderWithURL !== undefined) {
     const message = `the older ClusterTokenIssuer ${seen.olderWithURL} has this issuerURL: delete one of the two`;
     return statusWrite(seen, keysOf(issuer), { state: 'stalled', reason: 'IssuerURLTaken', message }, now);
@@ -80,8 +39,7 @@ export function decide(seen: Observed, now: Date): Step {
   return keyStep(seen, now);
 }
 
-function deletion(seen: Observed, finalized: boolean, now: Date): Step {
-  if (!finalized) return { do: 'rest' };
+function deletion(seen: Observed, now: Date): Step | undefined {
   const { unknownCredentials: unknown, confirmedCredentials: confirmed } = seen;
   const credentials = seen.credentials + unknown;
   if (credentials === 0 && confirmed === undefined) return { do: 'confirm-credentials' };
@@ -108,36 +66,48 @@ function brokenVerdict(key: PublishedKey, seen: Observed): Verdict {
   return { state: 'stalled', reason: 'SigningKeyInvalid', message: `Secret ${key.secretName} ${why}: ${remedy}` };
 }
 
-/** Keys that are whole, a signing one and a next one: makes what is missing, and publishes it. */
-function keyStep(seen: Observed, now: Date): Step {
-  const { issuer, made, inTheWay } = seen;
-  const all = keysOf(issuer);
-  const lost = all.filter(key => key.state !== 'Retired' && isLost(key, seen)).map(({ kid }) => kid);
-  const usable = [
-    ...all.filter(({ state }) => state === 'Active'),
-    ...all.filter(({ state }) => state === 'Next'),
-  ].filter(({ kid }) => !lost.includes(kid));
-  // One that was lost before it signed anything has verified nothing and never will.
-  const kept = all.filter(({ kid, state }) => state !== 'Next' || !lost.includes(kid));
-  const unpublished = made.filter(({ kid }) => !all.some(key => key.kid === kid));
-  const wanted = roomFor(2 - usable.length, kept, seen);
-  if (unpublished.length < wanted && inTheWay === undefined)
-    return { do: 'make-key', number: highestNumber([...all, ...unpublished]) + 1 };
-  const added = unpublished.map(key => ({ ...key, state: 'Next' as const, since: timestamp(now) }));
-  const signing = [...usable, ...added][0]?.kid;
-  // Without a new key they stay as they are: the number of the next one is derived from the highest there is.
-  const old = added.length === 0 ? all : withRoomFor(added.length, kept, seen);
-  const keys = [...old, ...added].map((key): PublishedKey => {
-    if (key.kid === signing) return key.state === 'Active' ? key : { ...key, state: 'Active', since: timestamp(now) };
-    return key.state === 'Active' ? { ...key, state: 'Retired', since: timestamp(now) } : key;
-  });
-  const full = usable.length + added.length < 2;
-  return statusWrite(seen, keys, keysVerdict(signing, { inTheWay, full }), now);
+/** One write that takes the stopped keys out. The new successor comes after it: nothing may hold this up. */
+function withdrawal(seen: Observed, now: Date): Step | undefined {
+  const stopped = withdrawalOf(seen, now);
+  if (stopped === undefined) return undefined;
+  const { kids, keys, withdrawnKeys, signing } = stopped;
+  const signs = signing === undefined ? 'the next key is being made' : `${signing} signs`;
+  const message = `stopped for good, as ${retireKeyAnnotation} asks: ${kids.join(', ')}; ${signs}`;
+  const verdict: Verdict = { state: signing === undefined ? 'reconciling' : 'ready', reason: 'KeyWithdrawn', message };
+  const { issuer } = seen;
+  const isReady = issuer.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
+  // What stalls it, or holds up its deletion, goes on being said.
+  const patch = patchOf(issuer, keys, { withdrawnKeys, ...(isReady ? saying(issuer, verdict, now) : {}) });
+  return patch && { do: 'write-status', patch, because: 'withdrawn', verdict };
 }
 
-/** Gone, or of an algorithm that the issuer does not sign with any more. */
-function isLost(key: PublishedKey, { issuer, keySecrets }: Observed): boolean {
-  return keySecrets.get(key.kid)?.state === 'missing' || key.publicJWK.alg !== issuer.spec.jwt.algorithm;
+/** Keys that are whole, a signing one and a next one: makes what is missing or due, and publishes it. */
+function keyStep(seen: Observed, now: Date): Step | undefined {
+  const { issuer, made, inTheWay } = seen;
+  const all = keysOf(issuer);
+  const usable = usableKeys(seen);
+  const needed = all.filter(key => !isDispensable(key, seen, now));
+  // One that was lost before it signed anything has verified nothing and never will.
+  const kept = needed.filter(key => key.state !== 'Next' || !isLost(key, seen));
+  const free = mostKeys - kept.length;
+  const isDue = (rotationTime(seen) ?? new Date(Infinity)) <= now;
+  // A key hands over by the clock only together with a new successor.
+  const standing = isDue && free > 0 && inTheWay === undefined ? usable.slice(1) : usable;
+  const wanted = Math.min(2 - standing.length, free);
+  const unpublished = made.filter(({ kid }) => !all.some(key => key.kid === kid) && !isStopped(kid, issuer));
+  if (unpublished.length < wanted && inTheWay === undefined)
+    return { do: 'make-key', number: highestNumber([...all, ...withdrawnKeysOf(issuer), ...made]) + 1 };
+  const since = timestamp(now);
+  const added = unpublished.slice(0, wanted).map(key => ({ ...key, state: 'Next' as const, since }));
+  const signing = [...standing, ...added][0]?.kid;
+  // Without a new key a lost one stays: the number of the next one is derived from the highest there is.
+  const old = (added.length === 0 ? needed : kept).map(key => (inTime(key, seen, now) ? key : { ...key, since }));
+  const keys = [...old, ...added].map((key): PublishedKey => {
+    if (key.kid === signing) return key.state === 'Active' ? key : { ...key, state: 'Active', since };
+    return key.state === 'Active' ? { ...key, state: 'Retired', since } : key;
+  });
+  const full = 2 - standing.length > free || (isDue && free === 0);
+  return statusWrite(seen, keys, keysVerdict(signing, full, seen), now);
 }
 
 /** The names of key Secrets are numbered, and none is given twice: on the one before, a relying party may still rely. */
@@ -146,51 +116,37 @@ function highestNumber(keys: readonly { secretName: string }[]): number {
   return Math.max(keys.length, ...numbers);
 }
 
-/** The retired keys that may go, the oldest first. */
-function dispensable(keys: readonly PublishedKey[], { isNeeded }: Observed): readonly PublishedKey[] {
-  const retired = keys.filter(key => key.state === 'Retired' && !isNeeded(key));
-  return retired.sort((a, b) => Date.parse(a.since) - Date.parse(b.since));
-}
-
-/** How many of the wanted keys can be added to these. */
-function roomFor(wanted: number, keys: readonly PublishedKey[], seen: Observed): number {
-  const free = mostKeys - keys.length;
-  return wanted <= free ? wanted : Math.min(wanted, free + dispensable(keys, seen).length);
-}
-
-/** These keys without as many of the dispensable ones as must go for new ones to have room. */
-function withRoomFor(added: number, keys: readonly PublishedKey[], seen: Observed): readonly PublishedKey[] {
-  const excess = Math.max(0, keys.length + added - mostKeys);
-  const going = dispensable(keys, seen).slice(0, excess);
-  return keys.filter(key => !going.includes(key));
-}
-
 /** An issuer that has a key signs, also when its successor cannot be made. */
-function keysVerdict(
-  signing: string | undefined,
-  { inTheWay, full }: { inTheWay: string | undefined; full: boolean },
-): Verdict {
+function keysVerdict(signing: string | undefined, full: boolean, { issuer, inTheWay }: Observed): Verdict {
   const state = signing === undefined ? 'stalled' : 'ready';
   if (inTheWay !== undefined) {
     return { state, reason: 'SigningKeyInvalid', message: `${inTheWay}: delete it, and a key is made in its place` };
   }
-  if (!full) return { state: 'ready', reason: 'KeysPublished', message: `${signing} signs` };
-  const message = `${mostKeys} keys are published and credentials need each retired one: renew or delete the oldest BotTokens, and a key is made`;
-  return { state, reason: 'TooManyKeys', message };
+  if (full) {
+    const message = `${mostKeys} keys are published and credentials need each retired one: renew or delete the oldest BotTokens, and a key is made`;
+    return { state, reason: 'TooManyKeys', message };
+  }
+  const unknown = unknownKeys(issuer);
+  if (unknown.length === 0) return { state: 'ready', reason: 'KeysPublished', message: `${signing} signs` };
+  const message = `${retireKeyAnnotation} names ${unknown.join(', ')}, which is no key of this issuer: correct it by status.keys, or take it off; ${signing} signs`;
+  return { state: 'ready', reason: 'KeyNotFound', message };
 }
 
-function keysOf(issuer: ClusterTokenIssuer): readonly PublishedKey[] {
-  return issuer.status?.keys ?? [];
+function statusWrite(
+  { issuer }: Observed,
+  keys: readonly PublishedKey[],
+  verdict: Verdict,
+  now: Date,
+): Step | undefined {
+  const patch = patchOf(issuer, keys, saying(issuer, verdict, now));
+  return patch && { do: 'write-status', patch, because: 'state', verdict };
 }
 
-function statusWrite({ issuer }: Observed, keys: readonly PublishedKey[], verdict: Verdict, now: Date): Step {
-  const { generation = 0 } = issuer.metadata;
-  const status = {
-    ...issuer.status,
-    ...(keys.length === 0 ? {} : { keys }),
-    observedGeneration: generation,
-    conditions: conditionsOf(verdict, issuer.status?.conditions, generation, now),
-  };
-  const patch = mergePatch(issuer.status, status);
-  return patch === undefined ? { do: 'rest' } : { do: 'write-status', patch, verdict };
+function saying({ metadata, status }: ClusterTokenIssuer, verdict: Verdict, now: Date): object {
+  const { generation = 0 } = metadata;
+  return { observedGeneration: generation, conditions: conditionsOf(verdict, status?.conditions, generation, now) };
+}
+
+function patchOf({ status }: ClusterTokenIssuer, keys: readonly PublishedKey[], fields: object): object | undefined {
+  return mergePatch(status, { ...status, ...fields, keys: keys.length === 0 ? undefined : keys });
 }

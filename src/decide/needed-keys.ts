@@ -1,22 +1,48 @@
 import type { BotToken } from '../api/bot-token.ts';
+import type { Inputs } from '../api/inputs.ts';
+import { tokenIDAnnotation } from '../api/names.ts';
 import { livePrevious, recordOf } from './bot-token-status.ts';
-import type { PublishedKey } from './issuer.ts';
+import type { PublishedKey } from './issuer-seen.ts';
+import { marksOf, type SecretMetadata } from './secret-metadata.ts';
+
+/** A credential counts for so long after its end: a clock that is ahead must not take the key of one that lives away. */
+const clockMarginMilliseconds = 24 * 3600 * 1000;
+
+/** A BotToken and the metadata of the Secret that its spec names. */
+export interface TokenSeen {
+  token: BotToken;
+  secret: SecretMetadata | undefined;
+}
 
 /**
  * Which retired keys of an issuer (by UID) a credential that is alive may have been signed with, by the records of all
- * BotTokens. A record names the key of the credential in force; of a superseded one that lives on it is only known that
- * it is not older than its BotToken.
+ * BotTokens and by what Secrets hold that are not recorded yet. A record names the key of the credential in force; of a
+ * superseded one that lives on it is only known that it is not older than its BotToken.
  */
-export function neededKeys(tokens: Iterable<BotToken>, issuerUID: string, now: Date): (key: PublishedKey) => boolean {
+export function neededKeys(seen: Iterable<TokenSeen>, issuerUID: string, now: Date): (key: PublishedKey) => boolean {
+  const ended = new Date(now.getTime() - clockMarginMilliseconds);
   const named = new Set<string>();
   let superseded = Number.POSITIVE_INFINITY;
-  for (const token of tokens) {
+  for (const { token, secret } of seen) {
     const record = recordOf(token);
-    if (record === 'unknown') return () => true; // it may name any key
-    if (record?.inputs.issuer.uid !== issuerUID) continue;
-    named.add(record.inputs.keyID);
-    if (livePrevious(token, now).length > 0)
+    const held = unrecorded(token, secret);
+    if (record === 'unknown' || held === 'unknown') return () => true; // it may name any key
+    for (const inputs of [record?.inputs, held])
+      if (inputs?.issuer.uid === issuerUID && !hasEnded(inputs, ended)) named.add(inputs.keyID);
+    // Without a record nobody can tell of which issuer they are.
+    if ((record?.inputs.issuer.uid ?? issuerUID) === issuerUID && livePrevious(token, ended).length > 0)
       superseded = Math.min(superseded, Date.parse(token.metadata.creationTimestamp));
   }
   return ({ kid, since }) => named.has(kid) || superseded <= Date.parse(since);
+}
+
+/** What a Secret holds that is ahead of the record. */
+function unrecorded({ status }: BotToken, secret: SecretMetadata | undefined): Inputs | 'unknown' | undefined {
+  const annotated = secret?.annotations?.[tokenIDAnnotation];
+  if (secret === undefined || annotated === undefined || annotated === status?.tokenID) return undefined;
+  return marksOf(secret)?.inputs;
+}
+
+function hasEnded({ expiresAt }: Inputs, now: Date): boolean {
+  return expiresAt !== undefined && Date.parse(expiresAt) <= now.getTime();
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
+import { parseDuration } from '../api/durations.ts';
 import { BotmintError, retryOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Counter, Metrics } from '../base/metrics.ts';
@@ -10,11 +11,8 @@ import { type Answer, failure, json, unavailable } from './answer.ts';
 import { Introspection, type IntrospectionDeps, parseIntrospectionRequest, publishedKeys } from './introspection.ts';
 import { endpointPaths, type Route, routeOf } from './issuer-paths.ts';
 
-/**
- * How long a relying party may keep discovery and keys: min(5m, half of the time that a key is published before it signs).
- * kube-apiserver, for one, looks for a key that it does not know only after max-age.
- */
-export const jwksMaxAgeSeconds = 300;
+/** The longest that a relying party may keep discovery and keys; a key that was stopped verifies for so long where they are kept. */
+const longestMaxAgeSeconds = 300;
 /** Caches older than this may have missed a revocation, or a token; then nothing is answered from them. */
 export const mostCacheAgeMilliseconds = 15_000;
 /** A token with the longest lists of identities, scopes and audiences that the kinds allow must fit. */
@@ -80,9 +78,9 @@ class Endpoints {
     if (route === undefined) return failure(404, 'not_found', 'no issuer has this path');
     switch (route.endpoint) {
       case 'discovery':
-        return published(request, discovery(route.issuer), 'application/json');
+        return published(request, route.issuer, discovery(route.issuer), 'application/json');
       case 'jwks':
-        return published(request, { keys: publishedKeys(route.issuer) }, 'application/jwk-set+json');
+        return published(request, route.issuer, { keys: publishedKeys(route.issuer) }, 'application/jwk-set+json');
       case 'introspect':
         return this.#introspect(request, route);
     }
@@ -158,12 +156,20 @@ function discovery(issuer: ClusterTokenIssuer): object {
   };
 }
 
-/** A document that everybody may read and keep for a while. */
-function published(request: EndpointRequest, value: object, contentType: string): Answer {
+/**
+ * How long a relying party may keep discovery and keys: half of the time that a key is published before it signs, because
+ * kube-apiserver, for one, looks for a key that it does not know only after max-age.
+ */
+function maxAgeSeconds({ spec }: ClusterTokenIssuer): number {
+  return Math.min(longestMaxAgeSeconds, Math.floor(Number(parseDuration(spec.jwt.keyActivationDelay)) / 2));
+}
+
+/** A document of an issuer that everybody may read and keep for a while. */
+function published(request: EndpointRequest, issuer: ClusterTokenIssuer, value: object, contentType: string): Answer {
   if (request.method !== 'GET' && request.method !== 'HEAD') return methodNotAllowed('GET, HEAD');
   const body = JSON.stringify(value);
   const etag = `"${createHash('sha256').update(body).digest('base64url')}"`;
-  const headers = { 'cache-control': `public, max-age=${jwksMaxAgeSeconds}`, etag };
+  const headers = { 'cache-control': `public, max-age=${maxAgeSeconds(issuer)}`, etag };
   if (matches(request.headers['if-none-match'], etag)) return { status: 304, headers, body: '' };
   return { status: 200, headers: { ...headers, 'content-type': contentType }, body };
 }

@@ -1,11 +1,11 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { ClusterTokenIssuer } from '../../src/api/cluster-token-issuer.ts';
 import { managedLabel, managedSigningKey, ownerAnnotation } from '../../src/api/names.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { Caches } from '../../src/controllers/caches.ts';
 import { connect } from '../../src/controllers/triggers.ts';
 import type { Metadata } from '../../src/kube/core-kinds.ts';
-import { botUser, issuer, recreated, served } from '../decide/healthy.ts';
+import { botUser, issuer, later, recreated, served } from '../decide/healthy.ts';
 import { clientOf, configOf, silent } from '../kube/local-server.ts';
 
 let caches: Caches;
@@ -100,4 +100,31 @@ test('what refers to an object that nobody can read is looked at when that comes
     change();
     expect(woken).toContain('token team-a/deploy');
   }
+});
+
+describe('an issuer', () => {
+  const { status } = issuer;
+  const active = status?.keys?.[0] ?? { kid: '', publicJWK: {}, state: 'Active', since: '', secretName: '' };
+  const withdrawnKeys = [{ kid: 'key-0', since: later(0), secretName: 'key-0' }];
+
+  beforeEach(() => {
+    caches.issuers.put(at('1', issuer));
+    caches.botUsers.put(at('2', botUser));
+    caches.tokens.put(at('3', served));
+    woken.clear();
+  });
+
+  test('that publishes one more key is looked at alone', () => {
+    const keys = [active, { ...active, kid: 'key-2', state: 'Next' as const }];
+    caches.issuers.put(at('4', { ...issuer, status: { ...status, keys } }));
+    expect(woken).toEqual(new Set(['issuer builtin']));
+  });
+
+  test.each<[string, NonNullable<ClusterTokenIssuer['status']>]>([
+    ['stops a key', { ...status, withdrawnKeys }],
+    ['signs no more', { ...status, keys: [{ ...active, state: 'Retired' }] }],
+  ])('that %s gives its tokens to look at', (_, changed) => {
+    caches.issuers.put(at('4', { ...issuer, status: changed }));
+    expect(woken).toContain('token team-a/deploy');
+  });
 });

@@ -95,6 +95,17 @@ describe.each(['/issuers/builtin/jwks', '/issuers/builtin/.well-known/openid-con
     expect((await app.inject(get(path, { 'if-none-match': etag }))).statusCode).toBe(200);
   });
 
+  test.each([
+    ['10m', 300],
+    ['9m', 270],
+    ['11s', 5],
+    ['3mo', 300],
+  ])('may be kept for half of keyActivationDelay: %s', async (keyActivationDelay, seconds) => {
+    const { app, world } = await serve();
+    world.cached.issuers = [{ ...issuer, spec: { ...issuer.spec, jwt: { ...issuer.spec.jwt, keyActivationDelay } } }];
+    expect((await app.inject(get(path))).headers['cache-control']).toBe(`public, max-age=${seconds}`);
+  });
+
   test('answers HEAD without a body', async () => {
     const { app } = await serve();
     const response = await app.inject({ method: 'HEAD', url: path });
