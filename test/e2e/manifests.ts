@@ -10,6 +10,13 @@ export function botToken(
   return manifest('BotToken', name, { botUserRef: { name: 'bot' }, expiresIn: '90d', ...extra });
 }
 
+/** An issuer of its own, for all namespaces; `extra` goes into the spec, `jwt` into its type. */
+export function clusterTokenIssuer(name: string, extra: object = {}, jwt: object = {}): string {
+  const url = `https://${name}.example.com`;
+  const spec = { jwt: { issuerURL: url, audiences: [url], ...jwt }, allowedNamespaces: { from: 'All' }, ...extra };
+  return manifest('ClusterTokenIssuer', name, spec);
+}
+
 function manifest(kind: string, name: string, spec: object): string {
   return `---\n${JSON.stringify({ apiVersion: 'botmint.dev/v1alpha1', kind, metadata: { name }, spec })}\n`;
 }
