@@ -1,7 +1,7 @@
 import { type BotToken, botTokenKind } from '../api/bot-token.ts';
 import { type BotUser, botUserKind } from '../api/bot-user.ts';
 import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
-import { managedLabel } from '../api/names.ts';
+import { managedLabel, managedStatusList } from '../api/names.ts';
 import { type Revocation, revocationKind } from '../api/revocation.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
@@ -13,6 +13,9 @@ import { type Metadata, namespaces, secretMetadata } from '../kube/core-kinds.ts
 import { type Key, type KubeObject, keyOf, type Ref } from '../kube/objects.ts';
 import { Reflector } from '../kube/reflector.ts';
 import { Store } from '../kube/store.ts';
+import { type StatusShard, statusShards } from './status-shard.ts';
+
+const statusListLabel = `${managedLabel}=${managedStatusList}`;
 
 type Following = Pick<Reflector<KubeObject>, 'run' | 'whenSynced' | 'synced' | 'age'>;
 
@@ -32,7 +35,8 @@ export class Caches {
   readonly namespaces = new Store<KubeObject>({});
   readonly secrets = new Store<Metadata>({});
   /** Of the operator's namespace alone: one in another namespace is nobody's wish. */
-  readonly revocations = new Store<Revocation>({});
+  readonly revocations = new Store<Revocation>({ owner: ({ spec }) => [spec.owner.uid] });
+  readonly statusLists = new Store<StatusShard>({ issuer: ({ issuerUID }) => [issuerUID] });
   readonly #reflectors: readonly Following[];
 
   constructor({ namespace, ...o }: { client: Client; namespace: string; log: Log; clock: Clock }) {
@@ -43,6 +47,13 @@ export class Caches {
       new Reflector({ ...o, resource: namespaces, store: this.namespaces, metadataOnly: true }),
       new Reflector({ ...o, resource: secretMetadata, store: this.secrets, labelSelector: managedLabel }),
       new Reflector({ ...o, resource: revocationKind, store: this.revocations, namespace }),
+      new Reflector({
+        ...o,
+        resource: statusShards,
+        store: this.statusLists,
+        namespace,
+        labelSelector: statusListLabel,
+      }),
     ];
   }
 

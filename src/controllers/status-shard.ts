@@ -22,6 +22,8 @@ export interface StatusShard extends KubeObject {
   held: ReadonlyMap<number, string>;
   /** The ranges whose indexes have been handed out, or never will be. */
   closed: ReadonlySet<number>;
+  /** There is a range that nobody has taken yet. */
+  hasRoom: boolean;
 }
 
 const Range = z.coerce
@@ -50,7 +52,8 @@ function parseShard(value: unknown): StatusShard {
   if (statuses.size !== listSize || !statuses.isKnown || object.metadata.name !== shardName(number))
     throw new MalformedObject('a status list that botmint did not write');
   const holders = Object.entries(held).map(([range, holder]) => [Range.parse(range), holder] as const);
-  return { ...object, number, issuerUID, lst, statuses, held: new Map(holders), closed: new Set(closed) };
+  const hasRoom = new Set([...closed, ...holders.map(([range]) => range)]).size < rangesPerList;
+  return { ...object, number, issuerUID, lst, statuses, held: new Map(holders), closed: new Set(closed), hasRoom };
 }
 
 function json(text: string): unknown {

@@ -82,10 +82,8 @@ const ownNamespaceRights = [
   // what is to be revoked and outlives its object
   'botmint.dev: revocations: get, list, watch, create, patch, delete',
   'botmint.dev: revocations/status: patch',
-  // the cluster id, and the CA
-  ': configmaps: create',
-  ': configmaps botmint, botmint-ca: get',
-  ': configmaps botmint-ca: patch',
+  // the cluster id, the CA and the status lists
+  ': configmaps: get, list, watch, create, patch',
 ];
 
 function line({ apiGroups, resources, resourceNames, verbs }: Rule): string {
@@ -136,10 +134,10 @@ test.each<[boolean, string, string | undefined]>([
   // A PUT would overwrite what it has not read.
   [false, 'update secrets', 'any'],
   [false, 'deletecollection secrets', 'any'],
-  [false, 'get configmaps other', system],
-  [false, 'patch configmaps other', system],
-  [false, 'patch configmaps botmint', system],
+  [true, 'patch configmaps botmint-status-1', system],
+  [false, 'delete configmaps botmint-status-1', system],
   [false, 'get configmaps', 'any'],
+  [false, 'patch configmaps', 'any'],
   [false, 'patch leases.coordination.k8s.io', 'kube-system'],
   [false, 'create serviceaccounts/token', 'any'],
   [false, 'impersonate users', undefined],
