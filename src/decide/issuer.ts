@@ -112,8 +112,8 @@ function keyStep(seen: Observed, now: Date): Step | undefined {
 
 /** The names of key Secrets are numbered, and none is given twice: on the one before, a relying party may still rely. */
 function highestNumber(keys: readonly { secretName: string }[]): number {
-  const numbers = keys.map(({ secretName }) => Number(/-(\d{1,9})$/.exec(secretName)?.[1] ?? 0));
-  return Math.max(keys.length, ...numbers);
+  const names = new Set(keys.map(({ secretName }) => secretName));
+  return Math.max(names.size, ...[...names].map(name => Number(/-(\d{1,9})$/.exec(name)?.[1] ?? 0)));
 }
 
 /** An issuer that has a key signs, also when its successor cannot be made. */

@@ -63,7 +63,17 @@ describe('what is left out is filled in', () => {
       { spec: { secret: { name: 'x', type: 'Opaque', data: [{ key: 'BUF_TOKEN' }] } } },
     ],
     ['a BotUser', bot(), { spec: { issuerRef: { kind: 'ClusterTokenIssuer', name: 'builtin' } } }],
-    ['an issuer', issuer(), { spec: { jwt: { algorithm: 'ES256' }, allowedNamespaces: { from: 'None' }, limits: {} } }],
+    [
+      'an issuer',
+      issuer(),
+      {
+        spec: {
+          jwt: { algorithm: 'ES256', keyRotation: '90d', keyActivationDelay: '20m' },
+          allowedNamespaces: { from: 'None' },
+          limits: {},
+        },
+      },
+    ],
   ])('of %s', async (_, sample, expected) => {
     const named = renamed(sample);
     const answer = await samples.create(named);

@@ -47,6 +47,50 @@ export const badIssuers: readonly Bad[] = [
     'supported values: "ES256", "RS256", "EdDSA"',
     'both',
   ),
+  ...['never', '0s', '1', '90 d', '1.5h', '100000d', '-1d', ''].flatMap(text => [
+    refused(
+      `keyRotation ${JSON.stringify(text)}`,
+      issuer({ jwt: { ...jwt, keyRotation: text } }),
+      'spec.jwt.keyRotation',
+      'must be a whole number and one unit',
+      'both',
+    ),
+    refused(
+      `keyActivationDelay ${JSON.stringify(text)}`,
+      issuer({ jwt: { ...jwt, keyActivationDelay: text } }),
+      'spec.jwt.keyActivationDelay',
+      'must be a whole number and one unit',
+      'both',
+    ),
+  ]),
+  ...[
+    ['20m', '20m'],
+    ['19m', '20m'],
+    ['1mo', '30d'],
+    ['1h', '2d'],
+  ].map(([keyRotation, keyActivationDelay]) =>
+    refused(
+      `keyActivationDelay ${keyActivationDelay} with keyRotation ${keyRotation}`,
+      issuer({ jwt: { ...jwt, keyRotation, keyActivationDelay } }),
+      'spec.jwt.keyActivationDelay',
+      'keyActivationDelay must be shorter than keyRotation',
+      'server',
+    ),
+  ),
+  refused(
+    'keyRotation that is shorter than the delay that is left out',
+    issuer({ jwt: { ...jwt, keyRotation: '10m' } }),
+    'spec.jwt.keyActivationDelay',
+    'keyActivationDelay must be shorter than keyRotation',
+    'server',
+  ),
+  refused(
+    'keyActivationDelay too short to be heard of',
+    issuer({ jwt: { ...jwt, keyActivationDelay: '9s' } }),
+    'spec.jwt.keyActivationDelay',
+    'must be at least 10s',
+    'server',
+  ),
   refused(
     'Selector without selector',
     issuer({ allowedNamespaces: { from: 'Selector' } }),

@@ -1,7 +1,7 @@
 // Objects that are right: the real API server (admission.cluster.test.ts) and zod (cases.test.ts) take them.
 
 import { goodRevocations } from './revocation-cases.ts';
-import { bot, data, type Good, holder, issuer, long, says, secret, selector, token, url } from './sample.ts';
+import { bot, data, type Good, holder, issuer, jwt, long, says, secret, selector, token, url } from './sample.ts';
 
 export const good: readonly Good[] = [
   says('a token with nothing but what is required', token()),
@@ -65,6 +65,11 @@ export const good: readonly Good[] = [
     'https://10.0.0.1',
     'https://[::1]:8443/x',
   ].map(text => says(`issuerURL ${text}`, url(text))),
+  says(
+    'key rotation with a delay that is just shorter, in another unit',
+    issuer({ jwt: { ...jwt, keyRotation: '1h', keyActivationDelay: '59m' } }),
+  ),
+  says('the shortest delay', issuer({ jwt: { ...jwt, keyActivationDelay: '10s' } })),
   says('an issuer for all', issuer({ allowedNamespaces: { from: 'All' } })),
   says('an issuer for namespaces by label', selector({ matchLabels: { 'kubernetes.io/metadata.name': 'default' } })),
   says(
