@@ -29,6 +29,13 @@ const issuer = immutable(
 const credential = z
   .object({
     tokenID: text({ max: 253 }).describe('The id of the token (the claim `jti`). No secret.'),
+    statusListIndex: z
+      .int()
+      .min(0)
+      .exactOptional()
+      .describe(
+        'Where its status is in the lists of its issuer. Left out: the token is in none, and whoever introspects knows already that it is dead.',
+      ),
   })
   .describe('One credential that is to be revoked.');
 
@@ -76,7 +83,7 @@ const status = z
   })
   .describe('What botmint has seen and done. Only botmint writes it.');
 
-/** A revocation that outlives the object it is for. Its name is the UID of that object, so that there is one for each. */
+/** A revocation that outlives the object it is for. Its name is made of the UIDs of object and issuer: there is one for each two. */
 export const Revocation = z
   .object({ ...objectFields, spec, status: status.meta(unseen).exactOptional() })
   .describe(

@@ -17,6 +17,8 @@ export interface RevocationOrder {
 
 export interface RevocableCredential {
   tokenID: string;
+  /** Where its status is in the lists of an issuer of type `jwt`. */
+  statusListIndex?: number;
 }
 
 /** `not-found`: nothing of it exists (any more), or the issuer is gone and nobody can verify what it issued. */
