@@ -10,18 +10,20 @@ import { isOlder, tokenGrant } from '../decide/grant.ts';
 import type { Outcome } from '../kube/controller.ts';
 import { type Key, keyOf } from '../kube/objects.ts';
 import { botUserKeyOf, botUserRefOf, issuerSeen, labelsOf, secretKeyOf, usernameKeyOf } from './caches.ts';
+import { Consumers, Restarts } from './consumers.ts';
 import { Kept } from './kept.ts';
 import { SecretReadings } from './secret-readings.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import { TokenSecret, type TokenSecretOptions } from './token-secret.ts';
 import { Unsettled, type World } from './world.ts';
 
-/** More steps than the longest way there is: an issue with a conflict at every write. */
-const mostSteps = 24;
+/** More steps than the longest way there is: an issue and the restart of 16 workloads with a conflict at every write. */
+const mostSteps = 64;
 
 /** What one pass has shown beyond the caches. */
 interface Pass {
   secret: TokenSecret;
+  consumers: Consumers;
   confirmed: Observed['confirmed'];
 }
 
@@ -36,6 +38,7 @@ export class BotTokens {
   readonly #botUsers: Kept<BotUser>;
   readonly #issuers: Kept<ClusterTokenIssuer>;
   readonly #secrets: TokenSecretOptions;
+  readonly #restarts = new Restarts();
 
   constructor(world: World, o: { keys: SigningKeys; digestKey: SecretValue }) {
     this.#world = world;
@@ -48,10 +51,17 @@ export class BotTokens {
     caches.secrets.onChange(({ before, after }) => {
       if (before !== undefined && after === undefined) readings.forget(before.metadata.uid);
     });
+    caches.tokens.onChange(({ before, after }) => {
+      if (before !== undefined && after === undefined) this.#restarts.forget(before.metadata.uid);
+    });
   }
 
   async reconcile(key: Key, signal: AbortSignal): Promise<Outcome> {
-    const pass: Pass = { secret: new TokenSecret(this.#secrets), confirmed: { botUser: false, issuer: false } };
+    const pass: Pass = {
+      secret: new TokenSecret(this.#secrets),
+      consumers: new Consumers(this.#world.client, this.#restarts),
+      confirmed: { botUser: false, issuer: false },
+    };
     for (let steps = 0; steps < mostSteps; steps++) {
       const token = this.#world.caches.tokens.get(key);
       if (token === undefined) return { next: 'on-change' };
@@ -66,7 +76,7 @@ export class BotTokens {
   // Observe ----------------------------------------------------------------------------------------------------
 
   #observe(token: BotToken, pass: Pass): Observed {
-    const { confirmed, secret } = pass;
+    const { confirmed, secret, consumers } = pass;
     const others = this.#world.caches.tokens.byIndex('secret', secretKeyOf(token));
     const earlier = others.find(other => claims(other) && other !== token && isOlder(other, token));
     return {
@@ -76,6 +86,7 @@ export class BotTokens {
       confirmed,
       earlierClaim: earlier && `BotToken/${earlier.metadata.name}`,
       refused: secret.refused,
+      targets: consumers.seen(token),
     };
   }
 
@@ -86,7 +97,7 @@ export class BotTokens {
     const botUser = botUsers.get(key);
     // Whether it is being deleted is told by the metadata, which every version understands.
     const metadata = (botUser ?? botUsers.unreadable(key))?.metadata;
-    if (metadata?.deletionTimestamp !== undefined) return { state: 'deleted' };
+    if (metadata?.deletionTimestamp !== undefined) return { state: 'deleted', since: metadata.deletionTimestamp };
     if (botUser === undefined) return { state: metadata === undefined ? 'absent' : 'unreadable' };
     const tokenNamespaceLabels = labelsOf(caches.namespaces, token.metadata.namespace);
     const seen = { ...issuerSeen(caches, botUser), tokenNamespaceLabels };
@@ -116,6 +127,10 @@ export class BotTokens {
         return pass.secret.label(token, step, signal);
       case 'delete-secret':
         return this.#deleteSecret(token, step, pass, signal);
+      case 'read-workloads':
+        return pass.consumers.look(token, step, signal);
+      case 'restart-workload':
+        return pass.consumers.restart(token, step, signal);
       default:
         return unreachable(step);
     }

@@ -3,6 +3,7 @@ import type { Reason } from '../api/conditions.ts';
 import type { Operation, Recorded, StatusWrite } from './bot-token-status.ts';
 import type { Change } from './change.ts';
 import type { Grant, Wish } from './grant.ts';
+import type { RolloutStep, TargetsSeen } from './rollout.ts';
 import type { SecretMetadata } from './secret-metadata.ts';
 
 /** What was seen of the Secret that the token's spec names. */
@@ -29,7 +30,8 @@ export interface OwnSecret {
 /** The BotUser that the token refers to; `grant` is what may be issued for it now. */
 export type BotUserSeen =
   | { state: 'absent' }
-  | { state: 'deleted' }
+  /** It is going, since its deletion was asked for. */
+  | { state: 'deleted'; since: string }
   /** It is there, in a form that this version does not know. */
   | { state: 'unreadable' }
   | { state: 'found'; uid: string; grant: Grant<Wish> };
@@ -45,6 +47,8 @@ export interface Observed {
   earlierClaim: string | undefined;
   /** A write of the Secret that the API server refused in this pass. */
   refused: Refused | undefined;
+  /** What live reads of this pass have shown of the workloads of an open roll-out. */
+  targets: TargetsSeen;
 }
 
 /** Where the BotUser is there, and can be read. */
@@ -83,6 +87,8 @@ export type Step =
   | { do: 'label'; over: OwnSecret; record: Recorded }
   /** `predecessor`: what an object of the same name and a dead UID left behind. */
   | { do: 'delete-secret'; uid: string; resourceVersion: string; cause: 'revoked' | 'predecessor' }
+  /** Read workloads, or restart one: for an open roll-out. */
+  | Exclude<RolloutStep, { do: 'record' | 'wait' }>
   | StatusWrite
   | { do: 'rest'; until: Date | undefined };
 

@@ -5,6 +5,7 @@ import { pausedAnnotation, replaceAnnotation, revokeFinalizer, rotateAnnotation 
 import { mergePatch } from '../base/merge-patch.ts';
 import { isCutShort } from './change.ts';
 import { nextRetry, recordedRetry } from './retry.ts';
+import { heldForConsumers, newRollout, nextLook, openRollout } from './rollout.ts';
 import type { Marks } from './secret-metadata.ts';
 import { earliest, renewalTime } from './times.ts';
 
@@ -59,7 +60,7 @@ export function issuedStatus(
     issuedAt: inputs.issuedAt,
     expiresAt: inputs.expiresAt,
     secretName: secret.name,
-    previous: old.tokenID === tokenID ? livePrevious(token, now) : supersededBy(token, inputs, now),
+    ...(old.tokenID === tokenID ? { previous: livePrevious(token, now) } : supersededBy(token, tokenID, inputs, now)),
     issued: {
       inputs,
       secret: { name: secret.name, uid: secret.uid, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
@@ -71,8 +72,15 @@ export function issuedStatus(
  * The credentials that live on beside a new one. The clock of the old one's end starts here: the API server has
  * acknowledged the Secret with the new one. One that replaces ends all before it: they may do as much as the last.
  */
-function supersededBy(token: BotToken, { overlapSeconds, replaces = overlapSeconds === 0 }: Inputs, now: Date) {
-  return replaces ? [] : [...livePrevious(token, now), ...overlapOf(token, overlapSeconds, now)];
+function supersededBy(
+  token: BotToken,
+  tokenID: string,
+  { overlapSeconds, replaces = overlapSeconds === 0 }: Inputs,
+  now: Date,
+) {
+  const last = replaces ? [] : overlapOf(token, overlapSeconds, now);
+  const previous = replaces ? [] : [...livePrevious(token, now), ...last.map(old => heldForConsumers(token, old))];
+  return { previous, rollout: newRollout(token, tokenID, dateOf(last[0]?.revokeAt), now) };
 }
 
 /** The recorded credential as one that lives on for so long, at most to its own end; nothing when that has come. */
@@ -165,7 +173,8 @@ export function isPaused({ metadata }: BotToken): boolean {
 export function nextTime(token: BotToken, now: Date): Date | undefined {
   const { expiresAt, renewAt, previous } = token.status ?? {};
   const times = [expiresAt, renewAt, ...(previous ?? []).map(({ revokeAt }) => revokeAt)].map(dateOf);
-  return earliest(...times.filter(time => time !== undefined && time > now));
+  const rollout = isPaused(token) ? undefined : openRollout(token);
+  return earliest(rollout && nextLook(rollout, now), ...times.filter(time => time !== undefined && time > now));
 }
 
 export function dateOf(text: string | undefined): Date | undefined {

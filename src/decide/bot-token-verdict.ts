@@ -14,6 +14,7 @@ import {
 import { changeOf } from './change.ts';
 import { differ } from './digest.ts';
 import type { Grant, Wish } from './grant.ts';
+import { nextOfRollout, openRollout } from './rollout.ts';
 import { earliest } from './times.ts';
 
 function isExpired({ inputs }: Recorded, now: Date): boolean {
@@ -69,11 +70,23 @@ export function stalled(reason: Reason, message: string): Verdict {
   return { state: 'stalled', reason, message };
 }
 
+/** The verdict with what is wrong about the restart of consumers, where nothing more important is to be said. */
+export function withTrouble(verdict: Verdict, trouble: string | undefined): Verdict {
+  if (trouble === undefined || verdict.reason !== 'Issued') return verdict;
+  return { state: verdict.state, reason: 'RestartFailed', message: trouble };
+}
+
+function troubleOf({ token, targets }: Observed, now: Date): string | undefined {
+  const rollout = openRollout(token);
+  const next = rollout && nextOfRollout(token, rollout, targets, now);
+  return next?.do === 'wait' ? next.trouble : undefined;
+}
+
 /** Writes a status that says so, or rests until time alone changes something. */
 export function report(seen: Observed, verdict: Verdict, now: Date, pollSeconds?: number): Step {
   const { token } = seen;
   const { retry: _, ...fields } = token.status ?? {};
-  const write = statusWrite(token, fields, verdict, now, 'state');
+  const write = statusWrite(token, fields, withTrouble(verdict, troubleOf(seen, now)), now, 'state');
   if (write !== undefined) return write;
   const poll = pollSeconds === undefined ? undefined : new Date(now.getTime() + pollSeconds * 1000);
   return { do: 'rest', until: earliest(poll, nextTime(token, now)) };

@@ -4,6 +4,7 @@ import type { Reason, Verdict } from '../api/conditions.ts';
 import type { Inputs } from '../api/inputs.ts';
 import { botUserNameOf, deletion, revocation, revokedVerdict, withoutBotUser } from './bot-token-end.ts';
 import { issue, mostPrevious, overlapSecondsOf, reissue } from './bot-token-issue.ts';
+import { rolloutStep } from './bot-token-rollout.ts';
 import { type Found, type Observed, type OwnSecret, type Step, secretNameOf } from './bot-token-seen.ts';
 import {
   hasFinalizer,
@@ -27,8 +28,14 @@ import { isLabelled, type Marks, marksOf, renderingOf, sameCredential } from './
 /** How often a Secret that is not ours is looked at again: no watch covers it. */
 const foreignSecretPollSeconds = 15;
 
-/** Pure and total: the same world at the same time gives the same step. */
+/** Pure and total: the same world at the same time gives the same step. Consumers come when all else is done. */
 export function decide(seen: Observed, now: Date): Step {
+  const step = ownStep(seen, now);
+  const isIdle = step.do === 'rest' || (step.do === 'write-status' && step.because === 'state');
+  return (isIdle ? rolloutStep(seen, now) : undefined) ?? step;
+}
+
+function ownStep(seen: Observed, now: Date): Step {
   const { token, secret, botUser } = seen;
   if (token.metadata.deletionTimestamp !== undefined) return deletion(seen, now);
   if (token.spec.revoked === true) return revocation(seen, revokedVerdict(token), now);

@@ -38,7 +38,7 @@ export function restartAnnotation(tokenName: string): string {
 }
 
 /** The one field that a restart changes. */
-export function restartPatch(tokenName: string, tokenID: string): object {
+export function restartPatch(tokenName: string, tokenID: string) {
   const annotations = { [restartAnnotation(tokenName)]: tokenID };
   return { spec: { template: { metadata: { annotations } } } };
 }
@@ -56,9 +56,18 @@ export function newRollout(token: BotToken, tokenID: string, overlapEnd: Date | 
   return { tokenID, startedAt: timestamp(now), givesUpAt: timestamp(heldUntil(overlapEnd ?? now)) };
 }
 
-/** The latest end of a credential that waits for consumers. */
-export function heldUntil(overlapEnd: Date): Date {
+function heldUntil(overlapEnd: Date): Date {
   return new Date(overlapEnd.getTime() + longestHoldSeconds * 1000);
+}
+
+/** A superseded credential that waits for the consumers when its overlap is over; not beyond its own end. */
+export function heldForConsumers(token: BotToken, old: Previous): Previous {
+  if ((token.spec.restart ?? []).length === 0) return old;
+  const { expiresAt } = token.status ?? {};
+  const ownEnd = expiresAt === undefined ? undefined : new Date(expiresAt);
+  const overlapEnd = new Date(old.revokeAt);
+  const end = earliest(heldUntil(overlapEnd), ownEnd) ?? overlapEnd;
+  return end > overlapEnd ? { ...old, revokeAt: timestamp(end), overlapEndsAt: old.revokeAt } : old;
 }
 
 export type RolloutStep =
@@ -66,7 +75,7 @@ export type RolloutStep =
   | { do: 'read-workloads'; targets: readonly Target[] }
   | { do: 'restart-workload'; target: Target; workload: Workload; tokenID: string }
   /** Record how far it is. */
-  | { do: 'record'; rollout: Rollout; previous: Previous[] }
+  | { do: 'record'; rollout: Rollout; previous: Previous[]; trouble: string | undefined }
   /** Nothing before the next look. `trouble` is what a person should know. */
   | { do: 'wait'; trouble: string | undefined };
 
@@ -84,15 +93,12 @@ export function nextOfRollout(token: BotToken, rollout: Rollout, seen: TargetsSe
   if (due?.due !== undefined && !isOver)
     return { do: 'restart-workload', target: due.target, workload: due.due, tokenID: rollout.tokenID };
   const after = progressed(rollout, views, isOver, now);
-  const previous = token.status?.previous ?? [];
-  if (after !== rollout)
-    return {
-      do: 'record',
-      rollout: after,
-      previous: after.finishedAt === undefined ? previous : released(previous, now),
-    };
   const troubles = views.flatMap(({ trouble }) => trouble ?? []);
-  return { do: 'wait', trouble: troubles.length === 0 ? undefined : troubles.join('; ') };
+  const trouble = troubles.length === 0 ? undefined : troubles.join('; ');
+  if (after === rollout) return { do: 'wait', trouble };
+  const previous = token.status?.previous ?? [];
+  if (after.finishedAt === undefined) return { do: 'record', rollout: after, previous, trouble };
+  return { do: 'record', rollout: after, previous: released(previous, now), trouble: undefined };
 }
 
 /** Those named now; once all were restarted, only those of them that were: what is added later is rolled next time. */
@@ -198,11 +204,14 @@ const patienceSeconds = 600;
 const shortestPollSeconds = 5;
 const longestPollSeconds = 300;
 
-/** When the workloads are looked at again: every 5 s at first, then ever less often, by the age of the roll-out. */
-export function nextLook(rollout: Rollout, now: Date): Date {
+/**
+ * When the workloads are looked at again: every 5 s at first, then ever less often, by the age of the roll-out. After its
+ * end there is nothing to look for.
+ */
+export function nextLook(rollout: Rollout, now: Date): Date | undefined {
   const age = (now.getTime() - Date.parse(rollout.startedAt)) / 1000;
   const seconds = Math.min(Math.max(age / 6, shortestPollSeconds), longestPollSeconds);
   const poll = new Date(now.getTime() + seconds * 1000);
   const end = new Date(rollout.givesUpAt);
-  return end > now && end < poll ? end : poll;
+  return end > now ? earliest(poll, end) : undefined;
 }

@@ -4,6 +4,8 @@ import { timestamp } from '../../src/api/conditions.ts';
 import type { Inputs } from '../../src/api/inputs.ts';
 import { revokeFinalizer, tokenIDAnnotation } from '../../src/api/names.ts';
 import { SecretValue } from '../../src/base/secret-value.ts';
+import type { restartPatch } from '../../src/decide/rollout.ts';
+import type { Workload } from '../../src/decide/workload-progress.ts';
 import { isLive } from '../../src/issuers/jwt/live.ts';
 import type { Secret } from '../../src/kube/core-kinds.ts';
 import type { ObjectMeta } from '../../src/kube/objects.ts';
@@ -20,6 +22,9 @@ export class Refusal extends Error {
     this.reason = reason;
   }
 }
+
+/** What a restart changes. */
+export type WorkloadPatch = ReturnType<typeof restartPatch>;
 
 /** A Secret as it is stored: values in base64. */
 export interface StoredSecret {
@@ -42,6 +47,8 @@ export class ApiServer {
   readonly published = new Set<string>();
   /** Writes whose sender has given up; they arrive some time. */
   readonly inFlight: (() => unknown)[] = [];
+  /** By kind and name: what consumes the Secret. Its controller is a happening. */
+  readonly workloads = new Map<string, Workload>();
   writes = 0;
   #versions = 100;
 
@@ -70,6 +77,19 @@ export class ApiServer {
     if (this.#precondition(this.secret, resourceVersion).metadata.uid !== uid) throw new Refusal('Conflict');
     this.secret = undefined;
     this.writes++;
+  }
+
+  patchWorkload(key: string, resourceVersion: string, body: WorkloadPatch): Workload {
+    const workload = this.#precondition(this.workloads.get(key), resourceVersion);
+    const { generation = 0 } = workload.metadata;
+    const patched = {
+      ...workload,
+      metadata: { ...workload.metadata, ...this.#version(), generation: generation + 1 },
+      templateAnnotations: { ...workload.templateAnnotations, ...body.spec.template.metadata.annotations },
+    };
+    this.workloads.set(key, patched);
+    this.writes++;
+    return patched;
   }
 
   #precondition<T extends { metadata: { resourceVersion: string } }>(object: T | undefined, version: string): T {

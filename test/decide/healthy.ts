@@ -6,6 +6,7 @@ import { Inputs } from '../../src/api/inputs.ts';
 import { revokeFinalizer } from '../../src/api/names.ts';
 import type { BotUserSeen, Observed, OwnSecret, SecretSeen } from '../../src/decide/bot-token-seen.ts';
 import { tokenGrant } from '../../src/decide/grant.ts';
+import type { TargetsSeen } from '../../src/decide/rollout.ts';
 import { type SecretMetadata, wantedMetadata } from '../../src/decide/secret-metadata.ts';
 
 // One bot with one token of 90 days, its third, a month after its issue; each test changes the one thing it is about.
@@ -127,11 +128,12 @@ export interface Situation {
   confirmed: Partial<Observed['confirmed']>;
   earlierClaim: string;
   refused: Observed['refused'];
+  targets: TargetsSeen;
 }
 
 /** The healthy situation with something else about it, as an operator sees it. */
 export function seen(change: Partial<Situation> = {}): Observed {
-  const { token = served, confirmed, earlierClaim, refused } = change;
+  const { token = served, confirmed, earlierClaim, refused, targets = new Map() } = change;
   return {
     token,
     botUser: botUserSeen({ botUser, issuer, rivals: [], ...change, token }),
@@ -139,13 +141,15 @@ export function seen(change: Partial<Situation> = {}): Observed {
     confirmed: { botUser: false, issuer: false, ...confirmed },
     earlierClaim,
     refused,
+    targets,
   };
 }
 
 function botUserSeen(o: Pick<Situation, 'token' | 'botUser' | 'issuer' | 'rivals'>): BotUserSeen {
   if (o.botUser === undefined) return { state: 'absent' };
   if (o.botUser === 'unreadable') return { state: 'unreadable' };
-  if (o.botUser.metadata.deletionTimestamp !== undefined) return { state: 'deleted' };
+  const { deletionTimestamp: since } = o.botUser.metadata;
+  if (since !== undefined) return { state: 'deleted', since };
   const grant = tokenGrant(o.token, o.botUser, o.rivals, { issuer: o.issuer, namespaceLabels: {} }, now);
   return { state: 'found', uid: o.botUser.metadata.uid, grant };
 }

@@ -15,8 +15,10 @@ import {
 import { decide } from '../../src/decide/bot-token.ts';
 import type { BotUserSeen, Observed, OwnSecret, Refused, SecretSeen, Step } from '../../src/decide/bot-token-seen.ts';
 import { tokenGrant } from '../../src/decide/grant.ts';
+import { restartPatch, type Target, type TargetSeen, targetKey } from '../../src/decide/rollout.ts';
 import { readBack } from '../../src/decide/secret-data.ts';
 import { renderingOf } from '../../src/decide/secret-metadata.ts';
+import type { Workload } from '../../src/decide/workload-progress.ts';
 import { withFinalizer, withoutFinalizer } from '../../src/kube/finalizer.ts';
 import { type ApiServer, Refusal, type StoredSecret, whole } from './api-server.ts';
 import { type Fault, send, Unanswered } from './network.ts';
@@ -30,6 +32,7 @@ interface Pass {
   unreadableAt: string | undefined;
   botUser: boolean;
   refused: Observed['refused'];
+  targets: Map<string, TargetSeen>;
 }
 
 /**
@@ -88,13 +91,15 @@ export class Operator {
       confirmed,
       earlierClaim: undefined,
       refused,
+      targets: this.#pass.targets,
     };
   }
 
   #botUser(token: BotToken): BotUserSeen {
     const { botUser } = this.#cache;
     if (botUser === undefined) return { state: 'absent' };
-    if (botUser.metadata.deletionTimestamp !== undefined) return { state: 'deleted' };
+    const { deletionTimestamp: since } = botUser.metadata;
+    if (since !== undefined) return { state: 'deleted', since };
     const grant = tokenGrant(
       token,
       botUser,
@@ -141,6 +146,12 @@ export class Operator {
       case 'delete-secret':
         this.#deleteSecret(token, step, fault);
         break;
+      case 'read-workloads':
+        for (const target of step.targets) this.#readWorkload(target);
+        break;
+      case 'restart-workload':
+        this.#restartWorkload(token, step, fault);
+        break;
       default:
         unreachable(step);
     }
@@ -160,6 +171,24 @@ export class Operator {
   #confirmBotUser(): void {
     this.hear('botUser');
     this.#pass.botUser = true;
+  }
+
+  #readWorkload(target: Target): void {
+    const workload = this.#server.workloads.get(targetKey(target));
+    const seen = workload === undefined ? ({ state: 'absent' } as const) : found(workload);
+    this.#pass.targets.set(targetKey(target), seen);
+  }
+
+  #restartWorkload(token: BotToken, step: Step & { do: 'restart-workload' }, fault: Fault): void {
+    const { target, workload, tokenID } = step;
+    const body = restartPatch(token.metadata.name, tokenID);
+    try {
+      const write = () => this.#server.patchWorkload(targetKey(target), workload.metadata.resourceVersion, body);
+      this.#pass.targets.set(targetKey(target), { ...found(send(this.#server, fault, write)), restarted: true });
+    } catch (error) {
+      if (!isRefused(error, 'Conflict', 'NotFound')) throw error;
+      this.#readWorkload(target);
+    }
   }
 
   #readSecret(token: BotToken): void {
@@ -227,8 +256,12 @@ export class Operator {
   }
 }
 
+function found(workload: Workload) {
+  return { state: 'found', workload, restarted: false } as const;
+}
+
 function newPass(): Pass {
-  return { unreadableAt: undefined, botUser: false, refused: undefined };
+  return { unreadableAt: undefined, botUser: false, refused: undefined, targets: new Map() };
 }
 
 function refusedTo(operation: Refused['operation']): Refused {
