@@ -14,6 +14,9 @@ import { isConflict, isNotFound, KubeError } from '../kube/errors.ts';
 import type { Resource } from '../kube/objects.ts';
 import { daemonSets, deployments, statefulSets, type Workload } from '../kube/workloads.ts';
 
+/** What a webhook says can be long; sixteen of them must fit into a condition. */
+const longestWords = 800;
+
 const resources: { readonly [kind in WorkloadKind]: Resource<Workload> } = {
   Deployment: deployments,
   StatefulSet: statefulSets,
@@ -110,7 +113,8 @@ export class Consumers {
 
   #refused({ kind, name }: Target, error: unknown, verb: 'get' | 'patch'): void {
     if (!(error instanceof KubeError && isRefusal(error))) throw error;
-    const message = `the API server refused to ${verb} it: ${error.reason}: ${error.message}`;
+    const words = error.message.slice(0, longestWords);
+    const message = `the API server refused to ${verb} it: ${error.reason}: ${words}`;
     this.#seen.set(targetKey({ kind, name }), { state: 'refused', message });
   }
 }

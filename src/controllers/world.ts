@@ -57,11 +57,12 @@ export function reporter(o: {
     if (!always && before === verdict.reason) return;
     const { namespace, name, uid } = object.metadata;
     // A refusal may leave a token Ready, or go away by itself: somebody should look at it all the same.
-    const refusals: Reason[] = ['WriteRefused', 'RevocationFailed'];
+    const refusals: Reason[] = ['WriteRefused', 'RevocationFailed', 'RestartFailed'];
     const type = verdict.state === 'stalled' || refusals.includes(verdict.reason) ? 'Warning' : 'Normal';
     const regarding = { apiVersion, kind, name, uid, ...(namespace === undefined ? {} : { namespace }) };
     o.events.record(regarding, { type, reason: verdict.reason, action, note: verdict.message });
-    if (verdict.state === 'stalled') o.metrics.failed.inc({ reason: verdict.reason });
+    if (verdict.state === 'stalled' || verdict.reason === 'RestartFailed')
+      o.metrics.failed.inc({ reason: verdict.reason });
     o.log.info({ kind, namespace, name, reason: verdict.reason, message: verdict.message }, 'condition changed');
   };
 }

@@ -20,6 +20,17 @@ export const good: readonly Good[] = [
     'a bot for namespaces by label',
     bot({ allowedNamespaces: { from: 'Selector', selector: { matchLabels: { a: 'b' } } } }),
   ),
+  says(
+    'workloads to restart, two of one name',
+    token({
+      restart: [
+        { kind: 'Deployment', name: 'web' },
+        { kind: 'StatefulSet', name: 'web' },
+        { kind: 'DaemonSet', name: 'a.b-c' },
+      ],
+    }),
+  ),
+  says('nobody to restart', token({ restart: [] })),
   says('revoked from the start', token({ revoked: true })),
   says('a label of 200 characters', token({ label: long(200) })),
   says('audiences and scopes', token({ audiences: ['https://a.example', 'b'], scopes: ['orders:read', 'a/b.c'] })),

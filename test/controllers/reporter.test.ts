@@ -19,6 +19,7 @@ test.each<[string, Omit<Verdict, 'message'>, string[]]>([
   ['what only a change can help', { state: 'stalled', reason: 'Expired' }, ['Warning Expired']],
   ['a refused write', { state: 'reconciling', reason: 'WriteRefused' }, ['Warning WriteRefused']],
   ['a refused write of a token that is in force', { state: 'ready', reason: 'WriteRefused' }, ['Warning WriteRefused']],
+  ['consumers that were not restarted', { state: 'ready', reason: 'RestartFailed' }, ['Warning RestartFailed']],
   ['something that goes on by itself', { state: 'reconciling', reason: 'BotUserNotFound' }, ['Normal BotUserNotFound']],
   ['a repeat of the same', { state: 'ready', reason: 'Issued' }, []],
 ])('the event of %s', (_, verdict, expected) => expect(says(verdict)).toEqual(expected));

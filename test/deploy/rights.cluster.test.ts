@@ -71,6 +71,8 @@ const clusterRights = [
   ': secrets: get, list, watch, create, patch, delete',
   // allowedNamespaces
   ': namespaces: get, list, watch',
+  // spec.restart
+  'apps: deployments, statefulsets, daemonsets: get, patch',
   'events.k8s.io: events: create, patch',
   // introspection
   'authentication.k8s.io: tokenreviews: create',
@@ -126,6 +128,16 @@ test.each<[boolean, string, string | undefined]>([
   // What stands in another namespace is nobody's wish, and not looked at.
   [false, 'list revocations.botmint.dev', 'any'],
   [false, 'create revocations.botmint.dev', 'any'],
+  [true, 'patch deployments.apps', 'any'],
+  [true, 'get daemonsets.apps', 'any'],
+  // Neither all workloads, nor their scale, nor pods.
+  [false, 'list deployments.apps', 'any'],
+  [false, 'watch statefulsets.apps', 'any'],
+  [false, 'update deployments.apps', 'any'],
+  [false, 'delete daemonsets.apps', 'any'],
+  [false, 'patch deployments/scale.apps', 'any'],
+  [false, 'patch replicasets.apps', 'any'],
+  [false, 'delete pods', 'any'],
   // It makes none of the objects that people write, and takes none away.
   [false, 'create bottokens.botmint.dev', 'any'],
   [false, 'delete bottokens.botmint.dev', 'any'],
