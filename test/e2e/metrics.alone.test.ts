@@ -48,7 +48,10 @@ test('the labels of every series are those of the page', async () => {
   expect(series.length).toBeGreaterThan(20);
   for (const [, name = '', , labels = ''] of series) {
     const seen = [...labels.matchAll(/(\w+)="/g)].map(([, label]) => label).filter(label => label !== 'le');
-    expect([name, seen.sort()]).toEqual([name, labelsOf.get(name)?.toSorted()]);
+    expect([name, seen.toSorted((a = '', b = '') => a.localeCompare(b))]).toEqual([
+      name,
+      labelsOf.get(name)?.toSorted((a, b) => a.localeCompare(b)),
+    ]);
   }
 });
 
