@@ -108,6 +108,12 @@ const previous = z
       .describe(
         'When its overlap is over. Present while workloads of `spec.restart` are still rolling: it works until they have finished, and until `revokeAt` at the latest.',
       ),
+    expiresAt: time().exactOptional().describe('When it ends by itself. Absent: never, or nobody knows.'),
+    statusListIndex: z
+      .int()
+      .min(0)
+      .exactOptional()
+      .describe("Where its status is in the issuer's lists. Absent: it is in none."),
   })
   .describe('A token that was superseded and still works.');
 

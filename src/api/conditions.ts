@@ -146,6 +146,12 @@ export const reasons = {
     remedy: 'Do what the words ask for. It is tried again, less and less often, and at once after an edit of the spec.',
     on: { BotToken: ['ready', 'reconciling'] },
   },
+  StatusListInvalid: {
+    cause:
+      'Somebody edited the ConfigMap of a status list into something that is none; the message names it. It is not written over, and what its tokens are worth cannot be said to who verifies offline.',
+    remedy: 'Restore the ConfigMap, or delete it: it is made anew, and everything goes on by itself.',
+    on: { BotToken: ['ready', 'reconciling'] },
+  },
   UnknownFormat: {
     cause: 'The object, or what is recorded in it, is in a form that this version does not know. It is left alone.',
     remedy: 'Use the version that wrote it.',
@@ -191,6 +197,11 @@ export const reasons = {
       'The issuer did not revoke what an object that is gone had; the message has its words. It is tried again until it is done, less and less often.',
     remedy: 'Do what the words ask for. One that was deleted by hand is not tried again.',
     on: { Revocation: ['reconciling', 'ready', 'stalled'] },
+  },
+  HandedOver: {
+    cause:
+      'The issuer had not revoked a minute after the deletion was asked for: a Revocation in the namespace of botmint takes over, and the object goes.',
+    on: { BotToken: ['reconciling'] },
   },
   CredentialsEnded: {
     cause: 'A Revocation was not carried out, and everything that it is about has ended by itself.',

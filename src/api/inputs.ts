@@ -24,6 +24,10 @@ export const Inputs = z.looseObject({
   scopes: z.array(z.string()),
   identities: z.array(z.looseObject({ service: z.string(), id: z.string() })),
   keyID: z.string(),
+  /** Where its status is in the issuer's lists: the list's number and the index in it, in one. */
+  statusListIndex: z.number().int().min(0).optional(),
+  /** HMAC under the operator's key: shows that this index was given to this credential, and not written in by hand. */
+  statusListTag: z.string().optional(),
   /** The BotUser's end at that time, where it had one. */
   notAfter: z.string().optional(),
   /** The values of the annotations that this issue has served. */

@@ -72,10 +72,10 @@ export const retry = z
       .max(1024)
       .describe('Why the last attempt failed, in the word that the condition and the metric use.'),
     operation: z
-      .enum(['Write', 'Delete'])
+      .enum(['Write', 'Delete', 'Revoke'])
       .exactOptional()
       .describe(
-        'What was tried: to write the Secret, or to delete it. One does not wait for the other. Left out: Write.',
+        'What was tried: to write the Secret, to delete it, or to say in the status list what the token is worth. One does not wait for the other. Left out: Write.',
       ),
     asked: z
       .string()
