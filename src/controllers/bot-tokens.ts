@@ -11,6 +11,7 @@ import type { Outcome } from '../kube/controller.ts';
 import { type Key, keyOf } from '../kube/objects.ts';
 import { botUserKeyOf, botUserRefOf, issuerSeen, labelsOf, secretKeyOf, usernameKeyOf } from './caches.ts';
 import { Consumers, Restarts } from './consumers.ts';
+import type { HandOver } from './hand-over.ts';
 import { Kept } from './kept.ts';
 import { SecretReadings } from './secret-readings.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -39,13 +40,15 @@ export class BotTokens {
   readonly #issuers: Kept<ClusterTokenIssuer>;
   readonly #secrets: TokenSecretOptions;
   readonly #restarts = new Restarts();
+  readonly #handOver: HandOver;
 
-  constructor(world: World, o: { keys: SigningKeys; digestKey: SecretValue }) {
+  constructor(world: World, { handOver, ...o }: { keys: SigningKeys; digestKey: SecretValue; handOver: HandOver }) {
     this.#world = world;
     const { client, caches } = world;
     this.#tokens = new Kept(client, botTokenKind, caches.tokens);
     this.#botUsers = new Kept(client, botUserKind, caches.botUsers);
     this.#issuers = new Kept(client, clusterTokenIssuerKind, caches.issuers);
+    this.#handOver = handOver;
     const readings = new SecretReadings();
     this.#secrets = { world, ...o, readings };
     caches.secrets.onChange(({ before, after }) => {
@@ -84,6 +87,7 @@ export class BotTokens {
       botUser: this.#botUser(token),
       secret: secret.seen(token),
       confirmed,
+      revocations: this.#handOver.seen(token),
       earlierClaim: earlier && `BotToken/${earlier.metadata.name}`,
       refused: secret.refused,
       targets: consumers.seen(token),
@@ -131,6 +135,8 @@ export class BotTokens {
         return pass.consumers.look(token, step, signal);
       case 'restart-workload':
         return pass.consumers.restart(token, step, signal);
+      case 'hand-over':
+        return this.#handOver.carryOut(token, step, signal);
       default:
         return unreachable(step);
     }

@@ -13,6 +13,7 @@ import type { Shards } from '../kube/shards.ts';
 import type { Store } from '../kube/store.ts';
 import { BotTokens } from './bot-tokens.ts';
 import { BotUsers } from './bot-users.ts';
+import { HandOver } from './hand-over.ts';
 import type { Installation } from './installation.ts';
 import { Revocations, revokersOf } from './revocations.ts';
 import { SigningKeys } from './signing-keys.ts';
@@ -39,12 +40,14 @@ export class Operator {
   ) {
     const { caches, client } = world;
     const keys = new SigningKeys({ client, namespace: o.flags.namespace, secrets: caches.secrets });
-    const tokens = new BotTokens(world, { keys, digestKey: o.installation.digestKey });
+    const { clusterID, digestKey } = o.installation;
+    const handOver = new HandOver(world, { namespace: o.flags.namespace, clusterID });
+    const tokens = new BotTokens(world, { keys, digestKey, handOver });
     const botUsers = new BotUsers(world);
     const issuers = new TokenIssuers(world, keys);
     const revocations = new Revocations(world, {
       revokers: revokersOf(world),
-      clusterID: o.installation.clusterID,
+      clusterID,
       owns: uid => o.shards.owns(uid),
     });
     const metrics = new ControllerMetrics(o.metrics);

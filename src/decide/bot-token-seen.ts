@@ -1,8 +1,10 @@
 import type { BotToken } from '../api/bot-token.ts';
-import type { Reason } from '../api/conditions.ts';
+import type { Reason, Verdict } from '../api/conditions.ts';
+import type { Revocation } from '../api/revocation.ts';
 import type { Operation, Recorded, StatusWrite } from './bot-token-status.ts';
 import type { Change } from './change.ts';
 import type { Grant, Wish } from './grant.ts';
+import type { Estate } from './hand-over.ts';
 import type { RolloutStep, TargetsSeen } from './rollout.ts';
 import type { SecretMetadata } from './secret-metadata.ts';
 
@@ -43,6 +45,8 @@ export interface Observed {
   secret: SecretSeen;
   /** What live reads of this pass have confirmed: a cache alone never leads to a destructive step. */
   confirmed: { botUser: boolean; issuer: boolean };
+  /** The Revocations that have taken something over from this token. */
+  revocations: readonly Revocation[];
   /** The BotToken that names the same Secret and was there first, as `<Kind>/<name>`. */
   earlierClaim: string | undefined;
   /** A write of the Secret that the API server refused in this pass. */
@@ -89,6 +93,8 @@ export type Step =
   | { do: 'delete-secret'; uid: string; resourceVersion: string; cause: 'revoked' | 'predecessor' }
   /** Read workloads, or restart one: for an open roll-out. */
   | Exclude<RolloutStep, { do: 'record' | 'wait' }>
+  /** Make a Revocation that takes an estate over, or add the estate to the one that stands. */
+  | { do: 'hand-over'; estate: Estate; over: Revocation | undefined; verdict: Verdict }
   | StatusWrite
   | { do: 'rest'; until: Date | undefined };
 

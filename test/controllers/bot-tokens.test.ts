@@ -5,6 +5,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { SecretValue } from '../../src/base/secret-value.ts';
 import { BotTokens } from '../../src/controllers/bot-tokens.ts';
 import { Caches } from '../../src/controllers/caches.ts';
+import { HandOver } from '../../src/controllers/hand-over.ts';
 import { SigningKeys } from '../../src/controllers/signing-keys.ts';
 import { tokenMetrics } from '../../src/controllers/world.ts';
 import { wantedMetadata } from '../../src/decide/secret-metadata.ts';
@@ -91,7 +92,8 @@ async function world(o: {
   for (const { metadata } of [secret, keySecret]) caches.secrets.put({ metadata });
   const keys = new SigningKeys({ client, namespace: 'botmint-system', secrets: caches.secrets });
   const all = { caches, client, clock, metrics: tokenMetrics(metrics), report: () => {} };
-  const tokens = new BotTokens(all, { keys, digestKey: new SecretValue('the key of this operator') });
+  const handOver = new HandOver(all, { namespace: 'botmint-system', clusterID: 'this-cluster' });
+  const tokens = new BotTokens(all, { keys, digestKey: new SecretValue('the key of this operator'), handOver });
   return { caches, seen, reconcile: () => tokens.reconcile('team-a/deploy', signal) };
 }
 

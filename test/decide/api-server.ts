@@ -3,7 +3,10 @@ import type { BotUser } from '../../src/api/bot-user.ts';
 import { timestamp } from '../../src/api/conditions.ts';
 import type { Inputs } from '../../src/api/inputs.ts';
 import { revokeFinalizer, tokenIDAnnotation } from '../../src/api/names.ts';
+import type { Revocation } from '../../src/api/revocation.ts';
 import { SecretValue } from '../../src/base/secret-value.ts';
+import type { Step } from '../../src/decide/bot-token-seen.ts';
+import { joined, revocationNameOf } from '../../src/decide/hand-over.ts';
 import type { restartPatch } from '../../src/decide/rollout.ts';
 import type { Workload } from '../../src/decide/workload-progress.ts';
 import { isLive } from '../../src/issuers/jwt/live.ts';
@@ -43,6 +46,8 @@ export class ApiServer {
   secret: StoredSecret | undefined;
   readonly issuer = { ...issuer, spec: { ...issuer.spec, limits: { scopes: ['*'], identities: ['*'] } } };
   readonly signed: Signed[] = [];
+  /** In the operator's namespace. */
+  revocations: readonly Revocation[] = [];
   /** The ids of all credentials that ever stood in the Secret. */
   readonly published = new Set<string>();
   /** Writes whose sender has given up; they arrive some time. */
@@ -77,6 +82,22 @@ export class ApiServer {
     if (this.#precondition(this.secret, resourceVersion).metadata.uid !== uid) throw new Refusal('Conflict');
     this.secret = undefined;
     this.writes++;
+  }
+
+  /** A POST that must not exist, or a patch of the one that was seen. */
+  handOver({ estate, over }: Step & { do: 'hand-over' }): readonly Revocation[] {
+    const { owner, issuer: by } = estate;
+    const name = revocationNameOf(estate);
+    const standing = this.revocations.find(({ metadata }) => metadata.name === name);
+    if (over === undefined && standing !== undefined) throw new Refusal('AlreadyExists');
+    if (over !== undefined) this.#precondition(standing, over.metadata.resourceVersion);
+    const { credentials, notAfter } = standing ? joined(standing.spec, estate) : estate;
+    const spec = { owner, issuer: by, clusterID: 'this-cluster', credentials: [...credentials] };
+    const metadata = { name, uid: name, creationTimestamp: '', ...this.#version() };
+    const made = { metadata, spec: { ...spec, ...(notAfter !== undefined && { notAfter }) } };
+    this.revocations = [...this.revocations.filter(each => each !== standing), made];
+    this.writes++;
+    return this.revocations;
   }
 
   patchWorkload(key: string, resourceVersion: string, body: WorkloadPatch): Workload {

@@ -4,6 +4,7 @@ import type { ClusterTokenIssuer } from '../../src/api/cluster-token-issuer.ts';
 import { conditionsOf } from '../../src/api/conditions.ts';
 import { Inputs } from '../../src/api/inputs.ts';
 import { revokeFinalizer } from '../../src/api/names.ts';
+import type { Revocation } from '../../src/api/revocation.ts';
 import type { BotUserSeen, Observed, OwnSecret, SecretSeen } from '../../src/decide/bot-token-seen.ts';
 import { tokenGrant } from '../../src/decide/grant.ts';
 import type { TargetsSeen } from '../../src/decide/rollout.ts';
@@ -126,6 +127,7 @@ export interface Situation {
   rivals: readonly BotUser[];
   secret: SecretSeen;
   confirmed: Partial<Observed['confirmed']>;
+  revocations: readonly Revocation[];
   earlierClaim: string;
   refused: Observed['refused'];
   targets: TargetsSeen;
@@ -133,12 +135,13 @@ export interface Situation {
 
 /** The healthy situation with something else about it, as an operator sees it. */
 export function seen(change: Partial<Situation> = {}): Observed {
-  const { token = served, confirmed, earlierClaim, refused, targets = new Map() } = change;
+  const { token = served, confirmed, revocations = [], earlierClaim, refused, targets = new Map() } = change;
   return {
     token,
     botUser: botUserSeen({ botUser, issuer, rivals: [], ...change, token }),
     secret: change.secret ?? secret,
     confirmed: { botUser: false, issuer: false, ...confirmed },
+    revocations,
     earlierClaim,
     refused,
     targets,

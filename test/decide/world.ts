@@ -1,6 +1,7 @@
 import type { BotToken } from '../../src/api/bot-token.ts';
 import type { BotUser } from '../../src/api/bot-user.ts';
 import { managedLabel, revokeFinalizer } from '../../src/api/names.ts';
+import type { Revocation } from '../../src/api/revocation.ts';
 import { unreachable } from '../../src/base/errors.ts';
 import { SecretValue } from '../../src/base/secret-value.ts';
 import { dataOf, digestOfSecret, SecretReadings } from '../../src/controllers/secret-readings.ts';
@@ -43,6 +44,8 @@ export class Operator {
   readonly #server: ApiServer;
   #cache: { token: BotToken | undefined; botUser: BotUser | undefined; secret: StoredSecret | undefined };
   #readings = new SecretReadings();
+  /** Of these the cache lags until a write shows that they are there. */
+  #revocations: readonly Revocation[] = [];
   #pass = newPass();
 
   constructor(server: ApiServer) {
@@ -78,6 +81,7 @@ export class Operator {
 
   #restart(): void {
     this.#readings = new SecretReadings();
+    this.#revocations = this.#server.revocations;
     for (const kind of ['token', 'botUser', 'secret'] as const) this.hear(kind);
   }
 
@@ -89,6 +93,7 @@ export class Operator {
       botUser: this.#botUser(token),
       secret: this.#secret(token),
       confirmed,
+      revocations: this.#revocations,
       earlierClaim: undefined,
       refused,
       targets: this.#pass.targets,
@@ -152,6 +157,9 @@ export class Operator {
       case 'restart-workload':
         this.#restartWorkload(token, step, fault);
         break;
+      case 'hand-over':
+        this.#handOver(step, fault);
+        break;
       default:
         unreachable(step);
     }
@@ -165,6 +173,15 @@ export class Operator {
     } catch (error) {
       if (!isRefused(error, 'Conflict', 'NotFound')) throw error;
       this.hear('token');
+    }
+  }
+
+  #handOver(step: Step & { do: 'hand-over' }, fault: Fault): void {
+    try {
+      this.#revocations = send(this.#server, fault, () => this.#server.handOver(step));
+    } catch (error) {
+      if (!isRefused(error, 'AlreadyExists', 'Conflict', 'NotFound')) throw error;
+      this.#revocations = this.#server.revocations;
     }
   }
 
