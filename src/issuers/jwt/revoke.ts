@@ -1,19 +1,15 @@
-import type { RevocableCredential, RevocationOrder, RevocationOutcome, Revoker } from '../revoker.ts';
+import type { RevocationOrder, RevocationOutcome, Revoker } from '../revoker.ts';
 
 export interface JWTRevokerOptions {
   /** Whether this very issuer (UID) exists, by a live read. */
   isThere: (issuer: RevocationOrder['issuer'], signal: AbortSignal) => Promise<boolean>;
-  /** Says in the status lists, for good, that these are revoked. Resolves when the API server has acknowledged it. */
-  markInvalid: (
-    issuer: RevocationOrder['issuer'],
-    credentials: readonly RevocableCredential[],
-    signal: AbortSignal,
-  ) => Promise<void>;
+  /** Makes these indexes of the issuer's status lists INVALID. Resolves when the API server has acknowledged it; may be repeated. */
+  markInvalid: (issuer: RevocationOrder['issuer'], indexes: readonly number[], signal: AbortSignal) => Promise<void>;
 }
 
 /**
- * Revokes JWTs. Introspection knows already that a token is dead whose object is gone; who verifies tokens offline is told
- * by the status list. With an issuer go its keys and its lists: nobody can verify what it signed.
+ * Revokes JWTs. Introspection knows already that a token is dead whose object is gone; who verifies offline is told by the
+ * status list. With an issuer go its keys and its lists: nobody can verify what it signed.
  */
 export class JWTRevoker implements Revoker {
   readonly #of: JWTRevokerOptions;
@@ -24,7 +20,8 @@ export class JWTRevoker implements Revoker {
 
   async revoke({ issuer, credentials }: RevocationOrder, signal: AbortSignal): Promise<RevocationOutcome> {
     if (!(await this.#of.isThere(issuer, signal))) return 'not-found';
-    await this.#of.markInvalid(issuer, credentials, signal);
+    const indexes = credentials.flatMap(({ statusListIndex }) => statusListIndex ?? []);
+    await this.#of.markInvalid(issuer, indexes, signal);
     return 'done';
   }
 }
