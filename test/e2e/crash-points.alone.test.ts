@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { z } from 'zod';
-import { eventually, sharedCluster } from '../cluster/cluster.ts';
-import { after, before, drop, forward, isBackground, isWrite, type SeenRequest } from '../faults/proxy.ts';
+import { sharedCluster } from '../cluster/cluster.ts';
+import { after, before, drop, forward } from '../faults/proxy.ts';
+import { assertEnd, isStep, leave } from './runs.ts';
 import { type Scenario, scenarios } from './scenarios.ts';
 import { Site } from './site.ts';
 
@@ -20,12 +20,6 @@ afterAll(async () => {
   console.log(`crash points: killed the operator at ${points} requests in ${scenarios.length} scenarios`);
   await site?.close();
 });
-
-/** What counts as a step: every write, and every GET of a single object of a test. */
-function isStep(request: SeenRequest): boolean {
-  if (isBackground(request)) return false;
-  return isWrite(request) || (request.verb === 'get' && request.name !== '' && request.namespace !== 'botmint-system');
-}
 
 /** Kills the operator at its k-th step from now on, once. Resolves when that has happened. */
 function killAt(k: number, moment: typeof before): { reached: () => boolean; killed: Promise<void> } {
@@ -63,8 +57,8 @@ async function run(scenario: Scenario, k: number, moment: typeof before): Promis
   site.rule = () => forward;
   if (reached()) await (ahead === undefined ? site.start() : startAhead(ahead));
   await scenario.settled(site, namespace);
-  await assertEnd(scenario, namespace, firstRequest);
-  await leave(namespace);
+  await assertEnd(site, scenario, namespace, firstRequest);
+  await leave(site, namespace);
   if (ahead !== undefined) await site.operator.stop();
   if (reached()) points++;
   return reached();
@@ -76,50 +70,6 @@ async function startAhead(clockOffsetMilliseconds: number): Promise<void> {
   } catch (error) {
     if (site.hasOperator) throw error; // else it was killed while it started, and that is a crash point as well
   }
-}
-
-/** So that the next run has only its own objects to count steps of. */
-async function leave(namespace: string): Promise<void> {
-  const path = `/apis/botmint.dev/v1alpha1/namespaces/${namespace}`;
-  await site.api.delete(`${path}/bottokens/token`);
-  await site.api.delete(`${path}/botusers/bot`);
-  await site.api.delete(`/apis/botmint.dev/v1alpha1/clustertokenissuers/${namespace}`);
-  await eventually('nothing is left', async () => {
-    const issuer = await site.api.get(`/apis/botmint.dev/v1alpha1/clustertokenissuers/${namespace}`);
-    return issuer === undefined && !(await site.botUser(namespace, 'bot')) && !(await site.token(namespace, 'token'));
-  });
-}
-
-/** The end of the clean run: one Secret at most, so many live tokens by the issuer's own account, nothing orphaned. */
-async function assertEnd(scenario: Scenario, namespace: string, firstRequest: number): Promise<void> {
-  const minted = site.mintedTokens(firstRequest).filter(token => namespaceOf(token) === namespace);
-  const answers = await Promise.all(
-    minted.map(async token => ({ token, ...(await site.introspect(token, scenario.issuer?.(namespace))) })),
-  );
-  const live = answers.filter(({ active }) => active).map(({ token }) => token);
-  expect(live, `live tokens out of ${minted.length}`).toHaveLength(scenario.live);
-  const issued = site.proxy.requests
-    .slice(firstRequest)
-    .filter(request => request.namespace === namespace && isIssue(request));
-  expect(issued, 'credentials written').toHaveLength(scenario.issues);
-  const secrets = await site.api.list(`/api/v1/namespaces/${namespace}/secrets`);
-  const values = await Promise.all(secrets.map(({ metadata }) => site.values(namespace, metadata.name)));
-  if (scenario.live > 0) {
-    expect(secrets.map(({ metadata }) => metadata.name)).toEqual(['token']);
-    expect(live).toContain(values[0]?.BUF_TOKEN);
-  } else if (scenario.name !== 'expire') expect(secrets).toEqual([]);
-}
-
-/** A write of a credential that the API server carried out, whether its answer arrived or not. */
-function isIssue({ resource, verb, status, body }: SeenRequest): boolean {
-  return (
-    resource === 'secrets' && (verb === 'create' || verb === 'patch') && Number(status) < 300 && body.includes('"data"')
-  );
-}
-
-function namespaceOf(token: string): string {
-  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
-  return z.object({ 'botmint.dev': z.object({ namespace: z.string() }) }).parse(claims)['botmint.dev'].namespace;
 }
 
 describe('killed before and after each request, the operator ends where the clean run ends', () => {

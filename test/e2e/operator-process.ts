@@ -45,13 +45,16 @@ export class OperatorProcess {
 
   /** Starts the process; it may be killed before it is ready. */
   static spawn({ kubeconfig, clockOffsetMilliseconds = 0, flags = [] }: OperatorOptions): OperatorProcess {
-    const shift = clockOffsetMilliseconds === 0 ? [] : ['--import', clock];
     const listen = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
     return new OperatorProcess(
-      spawn(process.execPath, [...nodeFlags, ...shift, main, '--kubeconfig', kubeconfig, ...listen, ...flags], {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: { PATH: process.env.PATH, BOTMINT_TEST_CLOCK_MS: String(clockOffsetMilliseconds) },
-      }),
+      spawn(
+        process.execPath,
+        [...nodeFlags, '--import', clock, main, '--kubeconfig', kubeconfig, ...listen, ...flags],
+        {
+          stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+          env: { PATH: process.env.PATH, BOTMINT_TEST_CLOCK_MS: String(clockOffsetMilliseconds) },
+        },
+      ),
     );
   }
 
@@ -87,6 +90,14 @@ export class OperatorProcess {
   get started(): Started {
     if (this.#started === undefined) throw new Error('the operator has not started yet');
     return this.#started;
+  }
+
+  /** Its wall clock jumps to so far from the real one. Resolves when it has. */
+  async setClock(milliseconds: number): Promise<void> {
+    if (this.hasEnded) return;
+    const told = once(this.#process, 'message');
+    this.#process.send({ clockMilliseconds: milliseconds });
+    await told;
   }
 
   /** As a node that loses power. */

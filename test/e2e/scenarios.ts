@@ -10,7 +10,7 @@ import type { Site } from './site.ts';
 export interface Scenario {
   name: string;
   prepare?: (site: Site, namespace: string) => Promise<void>;
-  act: (site: Site, namespace: string) => Promise<void>;
+  act: (site: Site, namespace: string) => Promise<unknown>;
   settled: (site: Site, namespace: string) => Promise<void>;
   /** How far the operator's clock is ahead from `act` on. */
   clockOffsetMilliseconds?: number;
@@ -18,12 +18,32 @@ export interface Scenario {
   issuer?: (namespace: string) => { name: string; url: string };
   /** How many live tokens there are at the end. */
   live: number;
+  /** Where nothing is live, and the Secret is there all the same. */
+  keepsSecret?: boolean;
   /** How often a credential was written into the Secret, in a clean run as in any other. */
   issues: number;
 }
 
 const both = (token: Record<string, unknown> = {}) => botUser('bot') + botToken('token', token);
-const day = 24 * 3600 * 1000;
+const hour = 3600 * 1000;
+const day = 24 * hour;
+const tokenPath = (namespace: string) => `/apis/botmint.dev/v1alpha1/namespaces/${namespace}/bottokens/token`;
+const botPath = (namespace: string) => `/apis/botmint.dev/v1alpha1/namespaces/${namespace}/botusers/bot`;
+const secretPath = (namespace: string) => `/api/v1/namespaces/${namespace}/secrets/token`;
+const annotate = (annotation: string) => (site: Site, namespace: string) =>
+  site.api.patch(tokenPath(namespace), { metadata: { annotations: { [`botmint.dev/${annotation}`]: 'now' } } });
+/** With an overlap that is longer than what a clock may jump in a test. */
+const rotated = { expiresIn: '30d', rotation: { overlap: '10d' } };
+
+async function issuedWithOverlap(site: Site, namespace: string): Promise<void> {
+  await site.apply(both(rotated), namespace);
+  await site.ready('bottokens', namespace, 'token', 'Issued');
+}
+
+async function isAlone(site: Site, namespace: string): Promise<void> {
+  const previous = async () => Previous.parse(await site.token(namespace, 'token')).status.previous;
+  await eventually('nothing older is recorded as alive', async () => (await previous()) === undefined);
+}
 
 async function issued(site: Site, namespace: string): Promise<void> {
   await site.apply(both(), namespace);
@@ -39,6 +59,7 @@ async function secretIsGone(site: Site, namespace: string): Promise<void> {
   await eventually('the Secret is gone', async () => (await site.secret(namespace, 'token')) === undefined);
 }
 
+const Previous = z.object({ status: z.object({ previous: z.array(z.unknown()).optional() }) });
 const Revision = z.object({ status: z.object({ revision: z.number().optional() }) });
 
 async function isAtRevision(site: Site, namespace: string, least: number): Promise<void> {
@@ -101,10 +122,11 @@ export const scenarios: readonly Scenario[] = [
       await site.ready('bottokens', namespace, 'token', 'Expired');
     },
     live: 0,
+    keepsSecret: true,
     issues: 1,
   },
   {
-    name: 'rotate',
+    name: 'renew',
     prepare: async (site, namespace) => {
       await site.apply(both({ expiresIn: '30d', rotation: {} }), namespace);
       await site.ready('bottokens', namespace, 'token', 'Issued');
@@ -117,12 +139,90 @@ export const scenarios: readonly Scenario[] = [
     issues: 2,
   },
   {
+    name: 'end of the overlap',
+    prepare: async (site, namespace) => {
+      await issuedWithOverlap(site, namespace);
+      await annotate('rotate')(site, namespace);
+      await isAtRevision(site, namespace, 2);
+    },
+    clockOffsetMilliseconds: 11 * day,
+    act: async () => undefined,
+    settled: isAlone,
+    live: 1,
+    issues: 2,
+  },
+  {
+    name: 'rotate',
+    prepare: issuedWithOverlap,
+    act: annotate('rotate'),
+    settled: (site, namespace) => isAtRevision(site, namespace, 2),
+    live: 2,
+    issues: 2,
+  },
+  {
+    name: 'replace',
+    prepare: issuedWithOverlap,
+    act: annotate('replace'),
+    settled: (site, namespace) => isAtRevision(site, namespace, 2),
+    live: 1,
+    issues: 2,
+  },
+  {
+    name: 'narrow',
+    prepare: issuedWithOverlap,
+    act: (site, namespace) => site.api.patch(tokenPath(namespace), { spec: { expiresIn: '20d' } }),
+    settled: (site, namespace) => isAtRevision(site, namespace, 2),
+    live: 1,
+    issues: 2,
+  },
+  {
+    name: 'lose the Secret',
+    prepare: issuedWithOverlap,
+    act: (site, namespace) => site.api.delete(secretPath(namespace)),
+    settled: (site, namespace) => isAtRevision(site, namespace, 2),
+    live: 2,
+    issues: 2,
+  },
+  {
+    name: 'edit the Secret',
+    prepare: issuedWithOverlap,
+    act: (site, namespace) => site.api.patch(secretPath(namespace), { data: { BUF_TOKEN: 'ZWRpdGVk' } }),
+    settled: (site, namespace) => isAtRevision(site, namespace, 2),
+    live: 2,
+    issues: 2,
+  },
+  {
+    name: 'disable',
+    prepare: issued,
+    act: (site, namespace) => site.api.patch(botPath(namespace), { spec: { disabled: true } }),
+    settled: async (site, namespace) => {
+      await site.ready('botusers', namespace, 'bot', 'Disabled');
+      await site.ready('bottokens', namespace, 'token', 'BotUserDisabled');
+    },
+    live: 0,
+    keepsSecret: true,
+    issues: 1,
+  },
+  {
+    name: 'enable',
+    prepare: async (site, namespace) => {
+      await issued(site, namespace);
+      await site.api.patch(botPath(namespace), { spec: { disabled: true } });
+      await site.ready('bottokens', namespace, 'token', 'BotUserDisabled');
+    },
+    act: (site, namespace) => site.api.patch(botPath(namespace), { spec: { disabled: false } }),
+    settled: async (site, namespace) => {
+      await site.ready('botusers', namespace, 'bot', 'Available');
+      await site.ready('bottokens', namespace, 'token', 'Issued');
+    },
+    live: 1,
+    issues: 1,
+  },
+  {
     name: 'revoke',
     prepare: issued,
     act: async (site, namespace) => {
-      await site.api.patch(`/apis/botmint.dev/v1alpha1/namespaces/${namespace}/bottokens/token`, {
-        spec: { revoked: true },
-      });
+      await site.api.patch(tokenPath(namespace), { spec: { revoked: true } });
     },
     settled: async (site, namespace) => {
       await site.ready('bottokens', namespace, 'token', 'Revoked');
@@ -134,7 +234,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'delete token',
     prepare: issued,
-    act: (site, namespace) => site.api.delete(`/apis/botmint.dev/v1alpha1/namespaces/${namespace}/bottokens/token`),
+    act: (site, namespace) => site.api.delete(tokenPath(namespace)),
     settled: isGone,
     live: 0,
     issues: 1,
@@ -142,7 +242,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'delete bot',
     prepare: issued,
-    act: (site, namespace) => site.api.delete(`/apis/botmint.dev/v1alpha1/namespaces/${namespace}/botusers/bot`),
+    act: (site, namespace) => site.api.delete(botPath(namespace)),
     settled: async (site, namespace) => {
       await eventually('the bot is gone', async () => (await site.botUser(namespace, 'bot')) === undefined);
       await site.ready('bottokens', namespace, 'token', 'BotUserNotFound');

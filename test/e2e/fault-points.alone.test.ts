@@ -1,0 +1,144 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually, sharedCluster } from '../cluster/cluster.ts';
+import { after, type Decision, forward, refuse } from '../faults/proxy.ts';
+import { assertEnd, isStep, leave } from './runs.ts';
+import { type Scenario, scenarios } from './scenarios.ts';
+import { Site } from './site.ts';
+
+// Faults that no process dies of: an API server that answers with an error or not at all, with and without having done what it
+// was asked; caches that lag; a clock that jumps. Runs go side by side, each in a namespace of its own.
+
+const hour = 3_600_000;
+/** More than the steps of any scenario in its namespace. */
+const mostSteps = 8;
+
+/** What happens at the k-th step of a run, whose clock is so far ahead. */
+type Faults = { [fault in string]: (ahead: number) => Decision };
+
+const errors: Faults = {
+  'an error without effect': () => refuse(500, 'InternalError'),
+  'too many requests': () => refuse(429, 'TooManyRequests', { retryAfterSeconds: 1 }),
+  'an answer that is lost': () => after(() => undefined),
+  'a conflict': () => refuse(409, 'Conflict'),
+};
+const jumps: Faults = {
+  'a clock that jumps an hour ahead': ahead => jumped(ahead + hour),
+  'a clock that jumps an hour back': ahead => jumped(ahead - hour),
+};
+
+const cluster = sharedCluster();
+let site: Site;
+let points = 0;
+
+beforeAll(async () => {
+  site = await Site.open(cluster);
+});
+
+afterAll(async () => {
+  console.log(`fault points: ${points} faults at requests, caches and clocks`);
+  await site?.close();
+});
+
+function jumped(offset: number): Decision {
+  return { do: 'forward', before: () => site.operator.setClock(offset) };
+}
+
+interface Run {
+  scenario: Scenario;
+  namespace: string;
+  fault: string;
+  k: number;
+  steps: number;
+  hit: boolean;
+}
+
+/** Runs scenarios of one clock once for each fault at each step, all at the same time. */
+async function runAll(group: readonly Scenario[], faults: Faults): Promise<void> {
+  const ahead = group[0]?.clockOffsetMilliseconds ?? 0;
+  const runs: Run[] = [];
+  for (const scenario of group)
+    for (const fault of Object.keys(faults))
+      for (let k = 1; k <= mostSteps; k++)
+        runs.push({ scenario, namespace: await site.namespace(), fault, k, steps: 0, hit: false });
+  const byNamespace = new Map(runs.map(run => [run.namespace, run]));
+  site.rule = () => forward;
+  if (!site.hasOperator) await site.start();
+  const firstRequest = site.proxy.requests.length;
+  await Promise.all(runs.map(({ scenario, namespace }) => scenario.prepare?.(site, namespace)));
+  if (ahead > 0) await site.operator.stop();
+  site.rule = request => {
+    const run = byNamespace.get(request.namespace);
+    if (run === undefined || !isStep(request) || ++run.steps !== run.k) return forward;
+    run.hit = true;
+    points++;
+    return faults[run.fault]?.(ahead) ?? forward;
+  };
+  if (ahead > 0) await site.start({ clockOffsetMilliseconds: ahead });
+  await Promise.all(runs.map(({ scenario, namespace }) => scenario.act(site, namespace)));
+  await Promise.all(runs.map(({ scenario, namespace }) => scenario.settled(site, namespace)));
+  await atRest(firstRequest);
+  site.rule = () => forward;
+  await site.operator.setClock(ahead);
+  await Promise.all(runs.map(({ scenario, namespace }) => assertEnd(site, scenario, namespace, firstRequest)));
+  for (const run of runs) {
+    // Each fault has met the first step at least, and no scenario has more steps than were tried.
+    const says = `${run.scenario.name}: ${run.fault} at step ${run.k}`;
+    if (run.k === 1 || run.k === mostSteps) expect(run.hit, says).toBe(run.k === 1);
+  }
+  await Promise.all(runs.map(({ namespace }) => leave(site, namespace)));
+  if (ahead > 0) await site.operator.stop();
+}
+
+/** Nothing was written for a while: whatever a fault has put off has been done. */
+async function atRest(firstRequest: number): Promise<void> {
+  const steps = () => site.proxy.requests.slice(firstRequest).filter(isStep).length;
+  let before = -1;
+  await eventually(
+    'the operator is at rest',
+    () => {
+      const now = steps();
+      const same = now === before;
+      before = now;
+      return same;
+    },
+    { seconds: 120, everyMilliseconds: 2500 },
+  );
+}
+
+const usual = scenarios.filter(({ issuer, name }) => issuer === undefined && name !== 'delete namespace');
+const timed = usual.filter(({ clockOffsetMilliseconds }) => clockOffsetMilliseconds !== undefined);
+const untimed = usual.filter(({ clockOffsetMilliseconds }) => clockOffsetMilliseconds === undefined);
+const groups = (most: number) => [
+  ...Array.from({ length: Math.ceil(untimed.length / most) }, (_, n) => untimed.slice(n * most, (n + 1) * most)),
+  ...timed.map(scenario => [scenario]),
+];
+const named = (group: readonly Scenario[]) => ({ group, names: group.map(({ name }) => name).join(', ') });
+
+describe('an error at each request changes nothing in the end', () => {
+  test.each(groups(4).map(named))('$names', { timeout: 300_000 }, ({ group }) => runAll(group, errors));
+});
+
+describe('a clock that jumps at each request changes nothing in the end', () => {
+  test.each(groups(8).map(named))('$names', { timeout: 300_000 }, ({ group }) => runAll(group, jumps));
+});
+
+describe('caches that lag change nothing in the end', () => {
+  const kinds = ['bottokens', 'botusers', 'secrets'];
+
+  test.each([1, 3])('by %i events', { timeout: 300_000 }, async events => {
+    const runs = await Promise.all(untimed.map(async scenario => ({ scenario, namespace: await site.namespace() })));
+    site.rule = () => forward;
+    if (!site.hasOperator) await site.start();
+    const firstRequest = site.proxy.requests.length;
+    await Promise.all(runs.map(({ scenario, namespace }) => scenario.prepare?.(site, namespace)));
+    for (const kind of kinds) site.proxy.watches(kind).hold(events);
+    await Promise.all(runs.map(({ scenario, namespace }) => scenario.act(site, namespace)));
+    await atRest(firstRequest);
+    for (const kind of kinds) site.proxy.watches(kind).release();
+    await Promise.all(runs.map(({ scenario, namespace }) => scenario.settled(site, namespace)));
+    await atRest(firstRequest);
+    await Promise.all(runs.map(({ scenario, namespace }) => assertEnd(site, scenario, namespace, firstRequest)));
+    await Promise.all(runs.map(({ namespace }) => leave(site, namespace)));
+    points += runs.length;
+  });
+});
