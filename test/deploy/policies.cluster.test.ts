@@ -19,12 +19,12 @@ function path(namespace: string, plural: string, name = ''): string {
   return `/apis/botmint.dev/v1alpha1/namespaces/${namespace}/${plural}${name && `/${name}`}`;
 }
 
-/** Somebody with the cluster's role edit in this namespace. */
-async function person(namespace: string, user: string): Promise<Api> {
+/** Somebody with the cluster's role edit in this namespace, or another one. */
+async function person(namespace: string, user: string, role = 'edit'): Promise<Api> {
   const rbac = 'rbac.authorization.k8s.io';
   await (await cluster.api()).create(`/apis/${rbac}/v1/namespaces/${namespace}/rolebindings`, {
     metadata: { name: user },
-    roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: 'edit' },
+    roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: role },
     subjects: [{ apiGroup: rbac, kind: 'User', name: user }],
   });
   const api = await Api.open(await cluster.kubeconfigFor({ user }));
@@ -52,7 +52,7 @@ beforeAll(async () => {
 
 const checked = z.looseObject({ status: z.looseObject({ typeChecking: z.looseObject({}) }) });
 
-test.each(['warnings.yaml', 'options/created-by.yaml', 'options/use-issuer.yaml'])(
+test.each(['warnings.yaml', 'options/created-by.yaml', 'options/use-issuer.yaml', 'options/restart.yaml'])(
   'the expressions of %s fit the types of the kinds',
   async file => {
     const namespace = await cluster.namespace();
@@ -159,6 +159,57 @@ describe('options/use-issuer.yaml', () => {
     const refused = await tryBot(alice, namespace, bot('tried'));
     expect(JSON.stringify(refused.body)).toContain('alice may not use the issuer builtin');
     expect((await tryBot(admin, namespace, bot('tried'))).status).toBe(201);
+  });
+});
+
+describe('options/restart.yaml', () => {
+  const web = { kind: 'Deployment', name: 'web' };
+  let namespace: string;
+  let alice: Api; // may write BotTokens, and one DaemonSet
+
+  beforeAll(async () => {
+    namespace = await cluster.namespace();
+    alice = await person(namespace, 'alice', 'botmint-edit');
+    const admin = await cluster.api();
+    const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}`;
+    const rule = { apiGroups: ['apps'], resources: ['daemonsets'], resourceNames: ['agent'], verbs: ['patch'] };
+    await admin.create(`${rbac}/roles`, { metadata: { name: 'agent' }, rules: [rule] });
+    await admin.create(`${rbac}/rolebindings`, {
+      metadata: { name: 'agent' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'agent' },
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'alice' }],
+    });
+    await install(policyFor('options/restart.yaml', namespace), async () => {
+      return (await tryToken(alice, { restart: [web] })).status === 403;
+    });
+  });
+
+  const tryToken = (api: Api, spec: object) =>
+    api.call(`${path(namespace, 'bottokens')}?dryRun=All`, { method: 'POST', body: token('tried', spec) });
+
+  test.each<[number, object]>([
+    [403, { restart: [web] }],
+    [403, { restart: [{ kind: 'DaemonSet', name: 'agent' }, web] }],
+    [403, { restart: [{ kind: 'StatefulSet', name: 'agent' }] }],
+    [201, { restart: [{ kind: 'DaemonSet', name: 'agent' }] }],
+    [201, { restart: [] }],
+    [201, {}],
+  ])('answers %s to who may patch one DaemonSet and writes %j', async (status, spec) => {
+    const answer = await tryToken(alice, spec);
+    expect(answer.status).toBe(status);
+    if (status === 403) expect(JSON.stringify(answer.body)).toContain('alice may not patch every workload');
+  });
+
+  test('lets whoever may patch workloads name them, and others change the rest', async () => {
+    const admin = await person(namespace, 'admin');
+    await eventually('its rights are known', async () => (await tryToken(admin, { restart: [web] })).status === 201);
+    await admin.create(path(namespace, 'bottokens'), token('named', { restart: [web] }));
+    const at = path(namespace, 'bottokens', 'named');
+    await alice.patch(at, { spec: { label: 'new' } });
+    await expect(alice.patch(at, { spec: { restart: [{ kind: 'Deployment', name: 'other' }] } })).rejects.toThrow(
+      '403',
+    );
+    await alice.patch(at, { spec: { restart: null } });
   });
 });
 
