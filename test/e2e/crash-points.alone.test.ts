@@ -40,8 +40,13 @@ function killAt(k: number, moment: typeof before): { reached: () => boolean; kil
   return { reached: () => reached, killed };
 }
 
-/** The scenario with a kill at step k; false when it ended before that step. */
-async function run(scenario: Scenario, k: number, moment: typeof before): Promise<boolean> {
+interface Kill {
+  k: number;
+  moment: typeof before;
+}
+
+/** The scenario with a kill at a step, and, where there are more, at a step of what the next operator does. How many were reached. */
+async function run(scenario: Scenario, kills: readonly Kill[]): Promise<number> {
   const { clockOffsetMilliseconds: ahead } = scenario;
   const namespace = await site.namespace();
   const firstRequest = site.proxy.requests.length;
@@ -49,22 +54,27 @@ async function run(scenario: Scenario, k: number, moment: typeof before): Promis
   if (!site.hasOperator) await site.start();
   await scenario.prepare?.(site, namespace);
   if (ahead !== undefined) await site.operator.stop();
-  const { reached, killed } = killAt(k, moment);
-  if (ahead !== undefined) await Promise.race([startAhead(ahead), killed]);
-  await scenario.act(site, namespace);
-  await Promise.race([scenario.settled(site, namespace), killed]);
-  if (reached()) await killed;
+  let count = 0;
+  for (const { k, moment } of kills) {
+    const { reached, killed } = killAt(k, moment);
+    if (!site.hasOperator) await Promise.race([startAgain(ahead), killed]);
+    if (count === 0) await scenario.act(site, namespace);
+    await Promise.race([scenario.settled(site, namespace), killed]);
+    if (!reached()) break;
+    await killed;
+    count++;
+  }
   site.rule = () => forward;
-  if (reached()) await (ahead === undefined ? site.start() : startAhead(ahead));
+  if (!site.hasOperator) await startAgain(ahead);
   await scenario.settled(site, namespace);
   await assertEnd(site, scenario, namespace, firstRequest);
   await leave(site, namespace);
   if (ahead !== undefined) await site.operator.stop();
-  if (reached()) points++;
-  return reached();
+  points += count;
+  return count;
 }
 
-async function startAhead(clockOffsetMilliseconds: number): Promise<void> {
+async function startAgain(clockOffsetMilliseconds = 0): Promise<void> {
   try {
     await site.start({ clockOffsetMilliseconds });
   } catch (error) {
@@ -72,15 +82,34 @@ async function startAhead(clockOffsetMilliseconds: number): Promise<void> {
   }
 }
 
+const moments = { before, after };
+type Moment = keyof typeof moments;
+
 describe('killed before and after each request, the operator ends where the clean run ends', () => {
   for (const scenario of scenarios) {
-    for (const [word, moment] of [
-      ['before', before],
-      ['after', after],
-    ] as const) {
+    for (const [word, moment] of Object.entries(moments)) {
       test(`${scenario.name}: ${word} each step`, { timeout: 600_000 }, async () => {
-        for (let k = 1; await run(scenario, k, moment); k++) expect(k).toBeLessThan(mostPoints);
+        for (let k = 1; (await run(scenario, [{ k, moment }])) > 0; k++) expect(k).toBeLessThan(mostPoints);
       });
     }
+  }
+});
+
+describe('killed twice, the operator ends there as well', () => {
+  const pairs: [Moment, Moment][] = [
+    ['before', 'before'],
+    ['before', 'after'],
+    ['after', 'before'],
+    ['after', 'after'],
+  ];
+  for (const scenario of scenarios.filter(({ name }) => name === 'replace' || name === 'revoke')) {
+    test.each(pairs)(`${scenario.name}: %s and %s each two steps`, { timeout: 600_000 }, async (one, other) => {
+      for (let k = 1; ; k++) {
+        const first = { k, moment: moments[one] };
+        for (let l = 1; (await run(scenario, [first, { k: l, moment: moments[other] }])) === 2; l++)
+          expect(l).toBeLessThan(mostPoints);
+        if ((await run(scenario, [first])) === 0) break;
+      }
+    });
   }
 });
