@@ -40,8 +40,9 @@ export function estatesOf({ token, secret }: Pick<Observed, 'token' | 'secret'>)
 }
 
 /**
- * What becomes of a token that goes and whose issuer has not revoked: a Revocation takes over, one issuer after the other,
- * and when all is `taken-over` the token goes on as if it were revoked. Undefined while it still waits, and for one that stays.
+ * What becomes of a token that goes and whose issuer has failed to revoke: a Revocation takes over, one issuer after the
+ * other, and when all is `taken-over` the token goes on as if it were revoked. Undefined while it still waits, and for one
+ * that stays.
  */
 export function handOver(seen: Observed, now: Date): (Step & { do: 'hand-over' }) | 'taken-over' | undefined {
   const due = handOverTime(seen);

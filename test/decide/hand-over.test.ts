@@ -3,6 +3,7 @@ import type { Revocation } from '../../src/api/revocation.ts';
 import {
   type Estate,
   estatesOf,
+  handOver,
   handOverTime,
   hasTakenOver,
   joined,
@@ -14,6 +15,7 @@ import {
   inputs,
   later,
   madeFrom,
+  type Situation,
   secret,
   secretOf,
   seen,
@@ -96,6 +98,50 @@ describe('a Revocation takes over', () => {
     ],
   ])('%s', (_, given, seconds) => {
     expect(handOverTime(seen(given))).toEqual(seconds === undefined ? undefined : new Date(later(seconds)));
+  });
+});
+
+describe('where the issuer has failed', () => {
+  const token = deleting(served);
+  const at = (seconds: number) => new Date(later(seconds));
+  const standing = (change: Partial<Revocation['spec']> = {}): Revocation => ({
+    metadata: { name: `${uid}.issuer-uid`, uid: 'x', resourceVersion: '1', creationTimestamp: later(0) },
+    spec: { owner, issuer, clusterID: 'c', credentials: [{ tokenID }], notAfter: end, ...change },
+  });
+
+  test('a token that stays waits for ever, and one that goes for a minute', () => {
+    expect(handOver(seen(), at(86_400))).toBeUndefined();
+    expect(handOver(seen({ token }), at(58))).toBeUndefined();
+  });
+
+  test.each<[string, Partial<Situation>]>([
+    ['its own deletion', { token }],
+    ['the deletion of its bot', { botUser: deleting(botUser) }],
+  ])('it is handed over a minute after %s', (_, given) => {
+    expect(handOver(seen(given), at(59))).toMatchObject({
+      do: 'hand-over',
+      estate: { issuer, credentials: [{ tokenID }] },
+      over: undefined,
+      verdict: { reason: 'HandedOver' },
+    });
+  });
+
+  test('it goes on when everything has been taken over, and not before', () => {
+    const part = standing({ credentials: [] });
+    expect(handOver(seen({ token, revocations: [standing()] }), at(59))).toBe('taken-over');
+    expect(handOver(seen({ token, revocations: [part] }), at(59))).toMatchObject({ do: 'hand-over', over: part });
+    const ofAnother = { ...standing(), metadata: { ...standing().metadata, name: `${uid}.another-issuer` } };
+    const given = seen({ token, revocations: [ofAnother] });
+    expect(handOver(given, at(59))).toMatchObject({ do: 'hand-over', over: undefined });
+  });
+
+  test('each issuer gets its own, one after the other', () => {
+    const other = { ...inputs, issuer: { ...inputs.issuer, name: 'new', uid: 'new-uid' } };
+    const unrecorded = secretOf(served, { revision: 4, tokenID: `${uid}.4.next`, inputs: other });
+    const given = { token, secret: unrecorded };
+    expect(handOver(seen(given), at(59))).toMatchObject({ estate: { issuer: { name: 'builtin' } } });
+    const then = seen({ ...given, revocations: [standing()] });
+    expect(handOver(then, at(59))).toMatchObject({ estate: { issuer: { name: 'new' } } });
   });
 });
 
