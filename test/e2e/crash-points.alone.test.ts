@@ -67,7 +67,7 @@ async function run(scenario: Scenario, kills: readonly Kill[]): Promise<number> 
   site.rule = () => forward;
   if (!site.hasOperator) await startAgain(ahead);
   await scenario.settled(site, namespace);
-  await assertEnd(site, scenario, namespace, firstRequest);
+  await assertEnd(site, scenario, namespace, site.proxy.requests.slice(firstRequest));
   await leave(site, namespace);
   if (ahead !== undefined) await site.operator.stop();
   points += count;

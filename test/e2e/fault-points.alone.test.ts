@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, sharedCluster } from '../cluster/cluster.ts';
-import { after, type Decision, forward, refuse } from '../faults/proxy.ts';
+import { after, type Decision, FaultProxy, forward, refuse, type SeenRequest } from '../faults/proxy.ts';
+import { OperatorProcess } from './operator-process.ts';
 import { assertEnd, isStep, leave } from './runs.ts';
 import { type Scenario, scenarios } from './scenarios.ts';
 import { Site } from './site.ts';
@@ -79,7 +80,7 @@ async function runAll(group: readonly Scenario[], faults: Faults): Promise<void>
   await atRest(firstRequest);
   site.rule = () => forward;
   await site.operator.setClock(ahead);
-  await Promise.all(runs.map(({ scenario, namespace }) => assertEnd(site, scenario, namespace, firstRequest)));
+  await assertEnds(runs, site.proxy.requests.slice(firstRequest));
   for (const run of runs) {
     // Each fault has met the first step at least, and no scenario has more steps than were tried.
     const says = `${run.scenario.name}: ${run.fault} at step ${run.k}`;
@@ -87,6 +88,13 @@ async function runAll(group: readonly Scenario[], faults: Faults): Promise<void>
   }
   await Promise.all(runs.map(({ namespace }) => leave(site, namespace)));
   if (ahead > 0) await site.operator.stop();
+}
+
+async function assertEnds(
+  runs: readonly Pick<Run, 'scenario' | 'namespace'>[],
+  requests: readonly SeenRequest[],
+): Promise<void> {
+  await Promise.all(runs.map(({ scenario, namespace }) => assertEnd(site, scenario, namespace, requests)));
 }
 
 /** Nothing was written for a while: whatever a fault has put off has been done. */
@@ -137,8 +145,32 @@ describe('caches that lag change nothing in the end', () => {
     for (const kind of kinds) site.proxy.watches(kind).release();
     await Promise.all(runs.map(({ scenario, namespace }) => scenario.settled(site, namespace)));
     await atRest(firstRequest);
-    await Promise.all(runs.map(({ scenario, namespace }) => assertEnd(site, scenario, namespace, firstRequest)));
+    await assertEnds(runs, site.proxy.requests.slice(firstRequest));
     await Promise.all(runs.map(({ namespace }) => leave(site, namespace)));
     points += runs.length;
+  });
+});
+
+describe('a second operator that believes to be in charge', () => {
+  test('changes nothing in the end', { timeout: 300_000 }, async () => {
+    await using proxy = await FaultProxy.start({ kubeconfigPath: site.kubeconfigPath, leasePrefix: 'second-' });
+    await using second = await OperatorProcess.start({
+      kubeconfig: await proxy.kubeconfigFor(await site.operatorToken()),
+    });
+    const thrice = [...untimed, ...untimed, ...untimed];
+    const runs = await Promise.all(thrice.map(async scenario => ({ scenario, namespace: await site.namespace() })));
+    site.rule = () => forward;
+    if (!site.hasOperator) await site.start();
+    const since = [site.proxy.requests.length, proxy.requests.length];
+    await Promise.all(runs.map(({ scenario, namespace }) => scenario.prepare?.(site, namespace)));
+    await Promise.all(runs.map(({ scenario, namespace }) => scenario.act(site, namespace)));
+    await Promise.all(runs.map(({ scenario, namespace }) => scenario.settled(site, namespace)));
+    await atRest(since[0] ?? 0);
+    expect(second.hasEnded).toBe(false);
+    const theirs = proxy.requests.slice(since[1]);
+    // Both worked: else this would show nothing.
+    expect(theirs.some(isStep)).toBe(true);
+    await assertEnds(runs, [...site.proxy.requests.slice(since[0]), ...theirs]);
+    await Promise.all(runs.map(({ namespace }) => leave(site, namespace)));
   });
 });

@@ -220,15 +220,10 @@ describe('metrics', () => {
 
 describe('two operators at once on the same shards', () => {
   test('never leave two live tokens, and the live one is in the Secret', async () => {
-    await using proxy = await FaultProxy.start({
-      kubeconfigPath: site.plane?.kubeconfigPath ?? cluster.kubeconfigPath,
-      leasePrefix: 'second-',
+    await using proxy = await FaultProxy.start({ kubeconfigPath: site.kubeconfigPath, leasePrefix: 'second-' });
+    await using second = await OperatorProcess.start({
+      kubeconfig: await proxy.kubeconfigFor(await site.operatorToken()),
     });
-    const { token } =
-      site.plane === undefined
-        ? await cluster.tokenFor('botmint-system', 'botmint')
-        : await site.plane.tokenFor('botmint-system', 'botmint');
-    await using second = await OperatorProcess.start({ kubeconfig: await proxy.kubeconfigFor(token) });
     const namespace = await site.namespace();
     const names = Array.from({ length: 20 }, (_, i) => `token-${i}`);
     const first = site.proxy.requests.length;

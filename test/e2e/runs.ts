@@ -13,22 +13,23 @@ export function isStep(request: SeenRequest): boolean {
   return isWrite(request) || (request.verb === 'get' && request.name !== '' && request.namespace !== 'botmint-system');
 }
 
-/** The end of the clean run: one Secret at most, so many live tokens by the issuer's own account, nothing orphaned. */
+/**
+ * The end of the clean run: one Secret at most, so many live tokens by the issuer's own account, nothing orphaned. `requests`
+ * are those of all operators since the run began.
+ */
 export async function assertEnd(
   site: Site,
   scenario: Scenario,
   namespace: string,
-  firstRequest: number,
+  requests: readonly SeenRequest[],
 ): Promise<void> {
-  const minted = site.mintedTokens(firstRequest).filter(token => namespaceOf(token) === namespace);
+  const minted = site.mintedTokens(0, requests).filter(token => namespaceOf(token) === namespace);
   const answers = await Promise.all(
     minted.map(async token => ({ token, ...(await site.introspect(token, scenario.issuer?.(namespace))) })),
   );
   const live = answers.filter(({ active }) => active).map(({ token }) => token);
   expect(live, `live tokens out of ${minted.length}`).toHaveLength(scenario.live);
-  const issued = site.proxy.requests
-    .slice(firstRequest)
-    .filter(request => request.namespace === namespace && isIssue(request));
+  const issued = requests.filter(request => request.namespace === namespace && isIssue(request));
   expect(issued, 'credentials written').toHaveLength(scenario.issues);
   const secrets = await site.api.list(`/api/v1/namespaces/${namespace}/secrets`);
   const values = await Promise.all(secrets.map(({ metadata }) => site.values(namespace, metadata.name)));

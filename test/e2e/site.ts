@@ -17,7 +17,10 @@ export class Site {
   readonly proxy: FaultProxy;
   /** Undefined on an existing cluster. */
   readonly plane: ControlPlane | undefined;
+  /** The admin's. */
+  readonly kubeconfigPath: string;
   readonly #kubeconfig: string;
+  readonly #tokenFor: (name: string, audiences: readonly string[]) => Promise<string>;
   readonly #relyingParty: RelyingParty;
   #operator: OperatorProcess | undefined;
   #namespaces = 0;
@@ -27,14 +30,18 @@ export class Site {
     kubectl: Kubectl;
     proxy: FaultProxy;
     plane: ControlPlane | undefined;
+    kubeconfigPath: string;
     kubeconfig: string;
+    tokenFor: (name: string, audiences: readonly string[]) => Promise<string>;
     relyingParty: RelyingParty;
   }) {
     this.api = o.api;
     this.kubectl = o.kubectl;
     this.proxy = o.proxy;
     this.plane = o.plane;
+    this.kubeconfigPath = o.kubeconfigPath;
     this.#kubeconfig = o.kubeconfig;
+    this.#tokenFor = o.tokenFor;
     this.#relyingParty = o.relyingParty;
   }
 
@@ -53,7 +60,8 @@ export class Site {
     const proxy = await FaultProxy.start({ kubeconfigPath: host.kubeconfigPath });
     const kubeconfig = await proxy.kubeconfigFor(await tokenFor('botmint', []));
     const relyingParty = new RelyingParty(api, audience => tokenFor('relying-party', [audience]));
-    return new Site({ api, kubectl, proxy, plane, kubeconfig, relyingParty });
+    const { kubeconfigPath } = host;
+    return new Site({ api, kubectl, proxy, plane, kubeconfigPath, kubeconfig, tokenFor, relyingParty });
   }
 
   /** The operator that runs now. */
@@ -72,6 +80,11 @@ export class Site {
     await this.dropLeases();
     this.#operator = await OperatorProcess.start({ kubeconfig: this.#kubeconfig, ...o });
     return this.#operator;
+  }
+
+  /** A token with the rights of the operator, for one more of them. */
+  operatorToken(): Promise<string> {
+    return this.#tokenFor('botmint', []);
   }
 
   async dropLeases(): Promise<void> {
