@@ -20,6 +20,8 @@ test.each<[string, Omit<Verdict, 'message'>, string[]]>([
   ['a refused write', { state: 'reconciling', reason: 'WriteRefused' }, ['Warning WriteRefused']],
   ['a refused write of a token that is in force', { state: 'ready', reason: 'WriteRefused' }, ['Warning WriteRefused']],
   ['consumers that were not restarted', { state: 'ready', reason: 'RestartFailed' }, ['Warning RestartFailed']],
+  ['a key that was stopped', { state: 'ready', reason: 'KeyWithdrawn' }, ['Warning KeyWithdrawn']],
+  ['a key that is none', { state: 'ready', reason: 'KeyNotFound' }, ['Warning KeyNotFound']],
   ['something that goes on by itself', { state: 'reconciling', reason: 'BotUserNotFound' }, ['Normal BotUserNotFound']],
   ['a repeat of the same', { state: 'ready', reason: 'Issued' }, []],
 ])('the event of %s', (_, verdict, expected) => expect(says(verdict)).toEqual(expected));

@@ -14,7 +14,8 @@ const retired = (kid: string, since: string) => ({
 });
 const before = retired('old', '2026-10-01T00:00:00Z');
 const meanwhile = retired('other', '2026-11-15T00:00:00Z');
-const crowded = (revokeAt: string) => withStatus({ previous: [{ tokenID: 'any', revokeAt }] });
+const elsewhere = madeFrom({ issuer: { kind: 'ClusterTokenIssuer', name: 'builtin', uid: 'other' } }).token;
+const crowded = (revokeAt: string, token?: BotToken) => withStatus({ previous: [{ tokenID: 'any', revokeAt }] }, token);
 const unknown = withStatus({ issued: { inputs: { format: 99 }, secret: { name: 'deploy', uid: 'secret-uid' } } });
 
 const day = 24 * 3600;
@@ -23,18 +24,15 @@ const ended = (seconds: number) => madeFrom({ expiresAt: later(seconds) }).token
 test.each<[string, BotToken[], ReturnType<typeof retired>, boolean]>([
   ['that a record names is', [fresh, served], retired('key-1', later(-60)), true],
   ['that no record names is not', [fresh, served], meanwhile, false],
-  [
-    'that another issuer’s record names is not',
-    [madeFrom({ issuer: { kind: 'ClusterTokenIssuer', name: 'builtin', uid: 'other' } }).token],
-    retired('key-1', later(-60)),
-    false,
-  ],
+  ['that another issuer’s record names is not', [elsewhere], retired('key-1', later(-60)), false],
   ['of a credential that has just ended is: the clock may be wrong', [ended(-60)], retired('key-1', later(-60)), true],
   ['of a credential that ended a day ago is not', [ended(-day - 1)], retired('key-1', later(-60)), false],
   ['of before a token with a superseded credential is not', [crowded(later(60))], before, false],
   ['that such a token may have been signed with is', [crowded(later(60))], meanwhile, true],
   ['is while the clock may be wrong about its end', [crowded(later(-60))], meanwhile, true],
   ['is not once the superseded credential has ended', [crowded(later(-day - 1))], meanwhile, false],
+  ['is not for a superseded credential of another issuer', [crowded(later(60), elsewhere)], meanwhile, false],
+  ['is for one that lives on without a record', [crowded(later(60), fresh)], meanwhile, true],
   ['is where a record cannot be read', [unknown], before, true],
 ])('a retired key %s needed', (_, tokens, key, expected) => {
   const seen = tokens.map(token => ({ token, secret: undefined }));
