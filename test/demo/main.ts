@@ -1,8 +1,9 @@
 // `npm run demo`: the main job, on a real control plane, in front of a person's eyes.
 import { join } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
-import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
+import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { z } from 'zod';
+import { StatusList } from '../../src/issuers/jwt/status-list.ts';
 import { Api, type KubeObject } from '../cluster/api.ts';
 import { SetupNeeded } from '../cluster/build.ts';
 import { applyCRDs } from '../cluster/crds.ts';
@@ -88,14 +89,31 @@ async function demo(keep: boolean): Promise<void> {
     throw new Error('the Secret ci was written again');
   say.good('a new token was served meanwhile, and the Secret ci has the resourceVersion it had before');
 
+  say.step('Rotate a token: the old one works on for its overlap');
+  const older = held(await secretOf(api, 'deployer-credentials'), 'BUF_TOKEN') ?? '';
+  await kubectl('annotate', 'bottoken', 'deployer', 'botmint.dev/rotate=now');
+  const deployer = await eventually('a new token', async () => {
+    const newer = held(await secretOf(api, 'deployer-credentials'), 'BUF_TOKEN');
+    return newer === older ? undefined : newer;
+  });
+  await kubectl('wait', '--for=jsonpath={.status.revision}=2', '--timeout=20s', 'bottoken', 'deployer');
+  await kubectl('get', 'bottoken', 'deployer', '-o', `jsonpath-as-json={.status['tokenID','previous']}`);
+  for (const [which, one] of Object.entries({ 'the new one': deployer, 'and the old one': older })) {
+    const { active } = await relyingParty.introspect(operator.started.port, one);
+    say.good(`${which}: introspection says ${JSON.stringify({ active })}`);
+  }
+
   say.step('Revoke one token; the other one of the bot lives on');
-  const deployer = held(await secretOf(api, 'deployer-credentials'), 'BUF_TOKEN') ?? '';
+  say.note('A relying party that verifies offline reads the status list that the token names:');
+  say.good(`before: ${await statusOf(relyingParty, operator, token)}`);
   await kubectl('patch', 'bottoken', 'ci', '--type=merge', '-p', '{"spec":{"revoked":true}}');
   await eventually(
     'the token is inactive',
     async () => !(await relyingParty.introspect(operator.started.port, token)).active,
   );
   say.good('introspection says {"active":false} for the revoked one');
+  await eventually('the list says so', async () => (await statusOf(relyingParty, operator, token)).includes('INVALID'));
+  say.good(`after: ${await statusOf(relyingParty, operator, token)}`);
   const other = await relyingParty.introspect(operator.started.port, deployer);
   say.good(`and ${JSON.stringify({ active: other.active })} for the deployer's`);
 
@@ -111,7 +129,7 @@ async function demo(keep: boolean): Promise<void> {
   else tryNext();
 }
 
-const crds = ['bottokens', 'botusers', 'clustertokenissuers'].map(name => `${name}.botmint.dev`);
+const crds = ['bottokens', 'botusers', 'clustertokenissuers', 'revocations'].map(name => `${name}.botmint.dev`);
 
 const another = {
   apiVersion: 'botmint.dev/v1alpha1',
@@ -130,6 +148,18 @@ async function verified(relyingParty: RelyingParty, operator: OperatorProcess, t
   const { payload } = await jwtVerify(token, createLocalJWKSet(keys), options);
   return { header: decodeProtectedHeader(token), claims: payload };
 }
+
+/** What the status list says of a token, as its claim `status` says where to look (draft-ietf-oauth-status-list, section 8). */
+async function statusOf(relyingParty: RelyingParty, operator: OperatorProcess, token: string): Promise<string> {
+  const { status } = StatusClaim.parse(decodeJwt(token));
+  const { idx, uri } = status.status_list;
+  const { text } = await relyingParty.fetch(operator.started.port, new URL(uri).pathname);
+  const { status_list: list } = ListClaims.parse(decodeJwt(text));
+  return `index ${idx} of ${uri} is ${StatusList.decode(list.lst).at(idx)}`;
+}
+
+const StatusClaim = z.object({ status: z.object({ status_list: z.object({ idx: z.number(), uri: z.string() }) }) });
+const ListClaims = z.object({ status_list: z.object({ bits: z.literal(2), lst: z.string() }) });
 
 function secretOf(api: Api, name: string): Promise<KubeObject | undefined> {
   return api.get(`/api/v1/namespaces/default/secrets/${name}`);
@@ -160,6 +190,7 @@ What to try next:
   npm run demo -- --keep      the same, and the cluster stays for your own kubectl
   npm run cluster             a control plane in the foreground, with botmint installed;
   npm run operator            and the operator, in a second terminal
+  docs/lifecycle.md           what happens to a token, event by event
   docs/reference/             every field of the kinds, the conditions, the token
 `);
 }
