@@ -16,7 +16,7 @@ const JWKS = z.object({
 
 export const keySecrets = '/api/v1/namespaces/botmint-system/secrets';
 
-/** An issuer of its own for a test, with a bot that uses it, and what it says of itself. */
+/** An issuer of its own for a test, named as its namespace, with a bot that uses it, and what it says of itself. */
 export class OwnIssuer {
   readonly name: string;
   readonly url: string;
@@ -25,10 +25,11 @@ export class OwnIssuer {
   readonly bot: string;
   readonly #site: Site;
 
-  private constructor(site: Site, namespace: string) {
+  /** What there is under this name; `make` makes it. */
+  constructor(site: Site, namespace: string) {
     this.#site = site;
-    this.name = `issuer-${namespace}`;
-    this.url = `https://${this.name}.example.com`;
+    this.name = namespace;
+    this.url = `https://${namespace}.example.com`;
     this.path = `/apis/botmint.dev/v1alpha1/clustertokenissuers/${this.name}`;
     this.bot = botUser('bot', { issuerRef: { kind: 'ClusterTokenIssuer', name: this.name } });
   }
