@@ -1,6 +1,7 @@
 import type { BotToken } from '../api/bot-token.ts';
 import type { WorkloadKind } from '../api/restart.ts';
 import {
+  isMarked,
   openRollout,
   type RolloutStep,
   restartPatch,
@@ -24,7 +25,7 @@ const resources: { readonly [kind in WorkloadKind]: Resource<Workload> } = {
 };
 
 /**
- * What this process has restarted, until it is recorded: whoever takes the annotation off a template in between, on each
+ * What this process has seen restarted, until it is recorded: whoever takes the annotation off a template in between, on each
  * attempt, must not get one patch for each.
  */
 export class Restarts {
@@ -94,7 +95,7 @@ export class Consumers {
         signal,
         resourceVersion,
       });
-      this.#restarts.add(token, tokenID, patched.metadata.uid);
+      this.#restarts.add(token, tokenID, patched.metadata.uid); // also where a webhook took the annotation off in passing
       this.#saw(token, target, patched);
     } catch (error) {
       if (isConflict(error) || isNotFound(error)) return this.#read(token, target, signal);
@@ -107,7 +108,10 @@ export class Consumers {
       this.#seen.set(targetKey(target), { state: 'absent' });
       return;
     }
-    const restarted = this.#restarts.has(token, this.#tokenID ?? '', workload.metadata.uid);
+    const [tokenID, { uid }] = [this.#tokenID ?? '', workload.metadata];
+    // The answer of its patch may have been lost, and that of the record may be.
+    if (isMarked(token, workload, tokenID)) this.#restarts.add(token, tokenID, uid);
+    const restarted = this.#restarts.has(token, tokenID, uid);
     this.#seen.set(targetKey(target), { state: 'found', workload, restarted });
   }
 

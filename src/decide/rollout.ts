@@ -17,7 +17,7 @@ export type TargetSeen =
   | { state: 'absent' }
   /** The API server let nobody read or patch it; `message` has its words. */
   | { state: 'refused'; message: string }
-  /** `restarted`: this process has patched it for the token of the roll-out, whatever its annotation says now. */
+  /** `restarted`: this process knows that it was, for the token of the roll-out, whatever its annotation says now. */
   | { state: 'found'; workload: Workload; restarted: boolean };
 
 /** By targetKey; what is missing was not read in this pass. */
@@ -35,6 +35,11 @@ export function restartAnnotation(tokenName: string): string {
   const hash = createHash('sha256').update(tokenName).digest('hex').slice(0, 10);
   const name = tokenName.length <= 63 ? tokenName : `${tokenName.slice(0, 52)}-${hash}`;
   return `${restartAnnotationPrefix}/${name}`;
+}
+
+/** Whether the template was given this token id. */
+export function isMarked({ metadata }: BotToken, { templateAnnotations }: Workload, tokenID: string): boolean {
+  return templateAnnotations[restartAnnotation(metadata.name)] === tokenID;
 }
 
 /** The one field that a restart changes. */
@@ -133,11 +138,11 @@ function viewOf(token: BotToken, rollout: Rollout, target: Target, seen: TargetS
   }
   const { workload, restarted } = seen;
   const key = restartAnnotation(token.metadata.name);
-  const isMarked = workload.templateAnnotations[key] === rollout.tokenID;
-  if (uid === undefined && !isMarked && !restarted) return { target, due: workload, rolled: false };
+  const marked = isMarked(token, workload, rollout.tokenID);
+  if (uid === undefined && !marked && !restarted) return { target, due: workload, rolled: false };
   if (uid !== undefined && uid !== workload.metadata.uid) return { target, uid, rolled: true }; // all its pods are new
   const of = { target, uid: workload.metadata.uid };
-  if (!isMarked) {
+  if (!marked) {
     const what = `lost the annotation ${key} of its pod template again, which takes the restart back: let whoever applies it ignore this annotation, and restart it by hand`;
     return { ...of, rolled: false, trouble: say(what) };
   }

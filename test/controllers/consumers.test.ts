@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Consumers, Restarts } from '../../src/controllers/consumers.ts';
-import { restartAnnotation, type Target, type TargetSeen } from '../../src/decide/rollout.ts';
+import { restartAnnotation, restartPatch, type Target, type TargetSeen } from '../../src/decide/rollout.ts';
 import type { KubeObject } from '../../src/kube/objects.ts';
 import { applyMergePatch } from '../base/apply-merge-patch.ts';
 import { later, served, tokenID, withStatus } from '../decide/healthy.ts';
@@ -17,7 +17,9 @@ const status = (code: number, reason: string, name?: string) =>
   json(code, { kind: 'Status', code, reason, message: `${reason} it is`, details: { name } });
 
 /** An API server with these workloads; `refuse` may answer in its place. */
-async function world(o: { names?: readonly string[]; refuse?: Record<string, [number, string]> } = {}) {
+async function world(
+  o: { names?: readonly string[]; refuse?: Record<string, [number, string]>; drops?: boolean } = {},
+) {
   const { names = ['deployments/web', 'daemonsets/agent'], refuse = {} } = o;
   const stored = new Map<string, Stored>(
     names.map(path => [
@@ -44,7 +46,7 @@ async function world(o: { names?: readonly string[]; refuse?: Record<string, [nu
     if (patch.metadata.resourceVersion !== object.metadata.resourceVersion)
       return status(409, 'Conflict')(request, response);
     const version = { metadata: { resourceVersion: String(Number(object.metadata.resourceVersion) + 1) } };
-    stored.set(path, applyMergePatch(applyMergePatch(object, patch), version) as Stored);
+    stored.set(path, applyMergePatch(o.drops === true ? object : applyMergePatch(object, patch), version) as Stored);
     json(200, stored.get(path))(request, response);
   });
   return {
@@ -127,6 +129,27 @@ test.each<[string, Parameters<typeof world>[0], TargetSeen]>([
 test.each([401, 503])('an answer of %s says nothing of the workload: the pass fails', async code => {
   const { client } = await world({ refuse: { 'PATCH web': [code, 'x'] } });
   await expect(restart(new Consumers(client, new Restarts()), [web])).rejects.toThrow();
+});
+
+test('one that was patched is restarted, though a webhook took the annotation off in passing', async () => {
+  const { client } = await world({ drops: true });
+  const seen = await restart(new Consumers(client, new Restarts()), [web]);
+  expect(seen.get('Deployment/web')).toMatchObject({ restarted: true, workload: { templateAnnotations: {} } });
+});
+
+test('what was seen restarted is known, though it was not this process that did it', async () => {
+  const { client, stored } = await world();
+  const restarts = new Restarts();
+  const path = '/apis/apps/v1/namespaces/team-a/deployments/web';
+  const annotate = (value: string | null) =>
+    stored.set(path, applyMergePatch(stored.get(path), restartPatch('deploy', value as string)) as Stored);
+  for (const value of [tokenID, null]) {
+    annotate(value);
+    const consumers = new Consumers(client, restarts);
+    consumers.seen(rolling);
+    await consumers.look(rolling, { do: 'read-workloads', targets: [web] }, signal);
+    expect(consumers.seen(rolling).get('Deployment/web')).toMatchObject({ restarted: true });
+  }
 });
 
 test('what one pass has restarted, the next one knows, until nothing is open', async () => {
