@@ -29,6 +29,11 @@ export class Refusal extends Error {
 /** What a restart changes. */
 export type WorkloadPatch = ReturnType<typeof restartPatch>;
 
+function newWorkload(uid: string): Workload {
+  const metadata = { uid, resourceVersion: '1', generation: 1 };
+  return { metadata, replicas: 1, templateAnnotations: {}, counts: {}, conditions: [] };
+}
+
 /** A Secret as it is stored: values in base64. */
 export interface StoredSecret {
   metadata: ObjectMeta;
@@ -52,8 +57,11 @@ export class ApiServer {
   readonly published = new Set<string>();
   /** Writes whose sender has given up; they arrive some time. */
   readonly inFlight: (() => unknown)[] = [];
-  /** By kind and name: what consumes the Secret. Its controller is a happening. */
-  readonly workloads = new Map<string, Workload>();
+  /** What consumes the Secret. */
+  workload: Workload | undefined = newWorkload('web-0');
+  /** The token ids that patches have put into a template, in that order, and those that pods were rolled to. */
+  readonly restarts: { tokenID: string; uid: string }[] = [];
+  readonly rolledTo = new Set<string>();
   writes = 0;
   #versions = 100;
 
@@ -100,17 +108,20 @@ export class ApiServer {
     return this.revocations;
   }
 
-  patchWorkload(key: string, resourceVersion: string, body: WorkloadPatch): Workload {
-    const workload = this.#precondition(this.workloads.get(key), resourceVersion);
-    const { generation = 0 } = workload.metadata;
-    const patched = {
-      ...workload,
-      metadata: { ...workload.metadata, ...this.#version(), generation: generation + 1 },
-      templateAnnotations: { ...workload.templateAnnotations, ...body.spec.template.metadata.annotations },
-    };
-    this.workloads.set(key, patched);
+  patchWorkload(resourceVersion: string, body: WorkloadPatch): Workload {
+    this.#precondition(this.workload, resourceVersion);
+    const patched = this.#annotateTemplate(body.spec.template.metadata.annotations);
+    for (const tokenID of Object.values(body.spec.template.metadata.annotations))
+      this.restarts.push({ tokenID, uid: patched.metadata.uid });
     this.writes++;
     return patched;
+  }
+
+  #annotateTemplate(templateAnnotations: Record<string, string>): Workload {
+    const { metadata, ...rest } = this.workload ?? newWorkload('web');
+    const generation = (metadata.generation ?? 0) + 1;
+    this.workload = { ...rest, metadata: { ...metadata, ...this.#version(), generation }, templateAnnotations };
+    return this.workload;
   }
 
   #precondition<T extends { metadata: { resourceVersion: string } }>(object: T | undefined, version: string): T {
@@ -174,6 +185,12 @@ export class ApiServer {
     this.token ??= { ...fresh, metadata: { ...fresh.metadata, uid, ...this.#version() } };
   }
 
+  disableBotUser(disabled: boolean): void {
+    if (this.botUser === undefined || this.botUser.spec.disabled === disabled) return;
+    const { metadata, spec } = this.botUser;
+    this.botUser = { metadata: { ...metadata, ...this.#version() }, spec: { ...spec, disabled } };
+  }
+
   deleteBotUser(): void {
     this.botUser = this.#deleted(
       this.botUser && { ...this.botUser, metadata: { ...this.botUser.metadata, finalizers: [revokeFinalizer] } },
@@ -190,6 +207,36 @@ export class ApiServer {
   applyBotUser(): void {
     const uid = `bot-${this.#versions}`;
     this.botUser ??= { ...botUser, metadata: { ...botUser.metadata, uid, ...this.#version() } };
+  }
+
+  /** What the workload's controller does. */
+  rollWorkload(): void {
+    if (this.workload === undefined) return;
+    const { metadata, templateAnnotations } = this.workload;
+    const counts = {
+      observedGeneration: metadata.generation ?? 0,
+      replicas: 1,
+      updatedReplicas: 1,
+      availableReplicas: 1,
+    };
+    this.workload = { ...this.workload, metadata: { ...metadata, ...this.#version() }, counts };
+    for (const tokenID of Object.values(templateAnnotations)) this.rolledTo.add(tokenID);
+  }
+
+  /** Somebody applies it as it was. */
+  stripWorkload(): void {
+    if (this.workload !== undefined) this.#annotateTemplate({});
+  }
+
+  deleteWorkload(): void {
+    this.workload = undefined;
+  }
+
+  replaceWorkload(): void {
+    const { writes } = this;
+    this.workload = newWorkload(`web-${this.#versions}`);
+    this.#annotateTemplate({});
+    this.writes = writes;
   }
 
   changeSecret(change: (secret: StoredSecret) => unknown): void {

@@ -12,7 +12,9 @@ export type Happening =
   | { by: 'time'; minutes: number }
   | { by: 'user'; does: keyof typeof users };
 
-/** What users do to their objects. */
+const web = { kind: 'Deployment', name: 'web' } as const;
+
+/** What users do to their objects, and the controller of a workload. */
 export const users = {
   'asks for more': (server: ApiServer) => server.changeSpec({ scopes: ['a', 'b', 'c'] }),
   'asks for less': (server: ApiServer) => server.changeSpec({ scopes: ['a'] }),
@@ -36,6 +38,12 @@ export const users = {
     server.changeSecret(() => metadata({ labels: { [managedLabel]: null } })),
   'takes off the marks': (server: ApiServer) => server.changeSecret(() => metadata({ annotations: null })),
   'takes off the owner': (server: ApiServer) => server.changeSecret(() => metadata({ ownerReferences: null })),
+  'names a consumer': (server: ApiServer) => server.changeSpec({ restart: [web] }),
+  'names nobody': (server: ApiServer) => server.changeSpec({ restart: [] }),
+  'rolls the pods': (server: ApiServer) => server.rollWorkload(),
+  'applies the workload as it was': (server: ApiServer) => server.stripWorkload(),
+  'deletes the workload': (server: ApiServer) => server.deleteWorkload(),
+  'makes the workload anew': (server: ApiServer) => server.replaceWorkload(),
   'annotates the Secret': (server: ApiServer) => server.changeSecret(() => metadata({ annotations: { theirs: 'x' } })),
 };
 
@@ -48,7 +56,7 @@ export interface World {
 /** Everything applied, nothing done yet. */
 export function start(operators: 1 | 2): World {
   const server = new ApiServer();
-  server.changeSpec({ scopes: ['a', 'b'], expiresIn: '1h' });
+  server.changeSpec({ scopes: ['a', 'b'], expiresIn: '1h', restart: [web] });
   return { server, operators: Array.from({ length: operators }, () => new Operator(server)) };
 }
 

@@ -5,6 +5,8 @@ import type { Inputs } from '../../src/api/inputs.ts';
 import { managedLabel, ownerUIDAnnotation, tokenIDAnnotation } from '../../src/api/names.ts';
 import { dataOf } from '../../src/controllers/secret-readings.ts';
 import { type Recorded, recordOf } from '../../src/decide/bot-token-status.ts';
+import { openRollout } from '../../src/decide/rollout.ts';
+import { progressOf } from '../../src/decide/workload-progress.ts';
 import { type ApiServer, type StoredSecret, whole } from './api-server.ts';
 import { type Signed, textOf } from './signing.ts';
 import { Operator } from './world.ts';
@@ -14,10 +16,32 @@ export interface Snapshot {
   live: readonly Signed[];
   record: Recorded | undefined;
   published: ReadonlySet<string>;
+  status: BotToken['status'];
+  /** What the consumer was restarted for, and whether it has to be waited for. */
+  restarts: ApiServer['restarts'];
+  mustRoll: boolean;
+  isNamed: boolean;
+  time: Date;
 }
 
 export function snapshot(server: ApiServer): Snapshot {
-  return { live: server.live(), record: server.token && known(server.token), published: new Set(server.published) };
+  const { token, time } = server;
+  return {
+    live: server.live(),
+    record: token && known(token),
+    published: new Set(server.published),
+    status: token?.status,
+    restarts: [...server.restarts],
+    mustRoll: mustRoll(server),
+    isNamed: (token?.spec.restart ?? []).length > 0,
+    time,
+  };
+}
+
+function mustRoll({ token, workload, restarts, rolledTo }: ApiServer): boolean {
+  const tokenID = token?.status?.tokenID ?? '';
+  const isRestarted = restarts.some(each => each.uid === workload?.metadata.uid && each.tokenID === tokenID);
+  return isRestarted && !rolledTo.has(tokenID);
 }
 
 /** What users do that ends every credential at once. */
@@ -37,12 +61,31 @@ export function followsTheRules(
 ): void {
   const revisions = after.live.map(({ claims, revision }) => `${claims['botmint.dev'].uid} ${revision}`);
   expect(revisions).toHaveLength(new Set(revisions).size);
+  if (!raced) restartsOnce(before, after);
   if (cause === 'time' || endings.includes(cause)) return;
   const alive = new Set(after.live.map(({ tokenID }) => tokenID));
   for (const dead of before.live.filter(({ tokenID }) => !alive.has(tokenID))) {
     const unrecorded = dead.revision > (before.record?.revision ?? 0);
+    if (wasReleased(dead, before, after)) continue;
     if (!unrecorded || !(raced || secretChanges.includes(cause))) diedByTheRules(before, after);
   }
+}
+
+/** What is recorded as restarted for a token is not restarted for it again, whoever takes the annotation off. */
+function restartsOnce(before: Snapshot, after: Snapshot): void {
+  const { restarted = [], tokenID } = before.status?.rollout ?? {};
+  const again = after.restarts.slice(before.restarts.length).filter(each => each.tokenID === tokenID);
+  if (restarted.length > 0) expect(again).toEqual([]);
+}
+
+/** A credential that waited for the consumers beyond its overlap ends when they have rolled, or are not waited for any more. */
+function wasReleased({ tokenID }: Signed, before: Snapshot, after: Snapshot): boolean {
+  const held = before.status?.previous?.find(old => old.tokenID === tokenID);
+  const finished = before.status?.rollout?.finishedAt === undefined ? after.status?.rollout : undefined;
+  if (held?.overlapEndsAt === undefined || finished?.finishedAt === undefined) return false;
+  const isNamed = after.isNamed && Date.parse(finished.givesUpAt) > after.time.getTime();
+  expect([Date.parse(held.overlapEndsAt) <= after.time.getTime(), isNamed && before.mustRoll]).toEqual([true, false]);
+  return true;
 }
 
 /** Only for what is recorded, has been in the Secret, and may do less than the one before: then all older ones go as well. */
@@ -113,12 +156,24 @@ export function settle(server: ApiServer, operators: readonly Operator[]): void 
   for (let round = 0; calm < 2; round++) {
     if (round > 50) throw new Error('did not come to rest');
     calm = lookRound(server, operators) ? calm + 1 : 0;
+    if (calm === 2 && waitsForConsumers(server)) calm = 0;
     const retry = Date.parse(server.token?.status?.retry?.at ?? '');
     if (calm === 2 && retry > server.time.getTime()) {
       server.time = new Date(retry);
       calm = 0;
     }
   }
+}
+
+/** An open roll-out: the workload comes, its pods are rolled, and where that is not enough, time passes until it is given up. */
+function waitsForConsumers(server: ApiServer): boolean {
+  const rollout = server.token && openRollout(server.token);
+  const { workload, time } = server;
+  if (rollout === undefined || Date.parse(rollout.givesUpAt) <= time.getTime()) return false;
+  if (workload === undefined) server.replaceWorkload();
+  else if (progressOf('Deployment', workload) !== 'rolled') server.rollWorkload();
+  else server.time = new Date(rollout.givesUpAt);
+  return true;
 }
 
 /** Everybody looks until they rest. True when nothing was to be done. */

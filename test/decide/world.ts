@@ -16,7 +16,7 @@ import {
 import { decide } from '../../src/decide/bot-token.ts';
 import type { BotUserSeen, Observed, OwnSecret, Refused, SecretSeen, Step } from '../../src/decide/bot-token-seen.ts';
 import { tokenGrant } from '../../src/decide/grant.ts';
-import { restartPatch, type Target, type TargetSeen, targetKey } from '../../src/decide/rollout.ts';
+import { isMarked, restartPatch, type Target, type TargetSeen, targetKey } from '../../src/decide/rollout.ts';
 import { readBack } from '../../src/decide/secret-data.ts';
 import { renderingOf } from '../../src/decide/secret-metadata.ts';
 import type { Workload } from '../../src/decide/workload-progress.ts';
@@ -44,6 +44,7 @@ export class Operator {
   readonly #server: ApiServer;
   #cache: { token: BotToken | undefined; botUser: BotUser | undefined; secret: StoredSecret | undefined };
   #readings = new SecretReadings();
+  #restarts = new Set<string>();
   /** Of these the cache lags until a write shows that they are there. */
   #revocations: readonly Revocation[] = [];
   #pass = newPass();
@@ -191,20 +192,30 @@ export class Operator {
   }
 
   #readWorkload(target: Target): void {
-    const workload = this.#server.workloads.get(targetKey(target));
-    const seen = workload === undefined ? ({ state: 'absent' } as const) : found(workload);
-    this.#pass.targets.set(targetKey(target), seen);
+    const { workload } = this.#server;
+    this.#pass.targets.set(targetKey(target), workload === undefined ? { state: 'absent' } : this.#found(workload));
+  }
+
+  #found(workload: Workload): TargetSeen {
+    const { token } = this.#cache;
+    const tokenID = token?.status?.tokenID ?? '';
+    const restart = `${tokenID} ${workload.metadata.uid}`;
+    if (token !== undefined && isMarked(token, workload, tokenID)) this.#restarts.add(restart);
+    return { state: 'found', workload, restarted: this.#restarts.has(restart) };
   }
 
   #restartWorkload(token: BotToken, step: Step & { do: 'restart-workload' }, fault: Fault): void {
-    const { target, workload, tokenID } = step;
+    const { target, tokenID } = step;
+    const { resourceVersion } = step.workload.metadata;
     const body = restartPatch(token.metadata.name, tokenID);
     try {
-      const write = () => this.#server.patchWorkload(targetKey(target), workload.metadata.resourceVersion, body);
-      this.#pass.targets.set(targetKey(target), { ...found(send(this.#server, fault, write)), restarted: true });
+      const workload = send(this.#server, fault, () => this.#server.patchWorkload(resourceVersion, body));
+      this.#restarts.add(`${tokenID} ${workload.metadata.uid}`);
+      this.#pass.targets.set(targetKey(target), this.#found(workload));
     } catch (error) {
-      if (!isRefused(error, 'Conflict', 'NotFound')) throw error;
-      this.#readWorkload(target);
+      if (isRefused(error, 'Forbidden')) this.#pass.targets.set(targetKey(target), { state: 'refused', message: 'no' });
+      else if (isRefused(error, 'Conflict', 'NotFound')) this.#readWorkload(target);
+      else throw error;
     }
   }
 
@@ -271,10 +282,6 @@ export class Operator {
       else throw error;
     }
   }
-}
-
-function found(workload: Workload) {
-  return { state: 'found', workload, restarted: false } as const;
 }
 
 function newPass(): Pass {
