@@ -30,6 +30,12 @@ export function writes(calls: Calls): Calls {
   return new Map([...calls].filter(([name]) => /^(create|patch|apply|delete) /.test(name)));
 }
 
+/** How many calls each of so many objects took, without what is rare: `2.00 patch bottokens, 1.00 create events`. */
+export function perObject(calls: Calls, count: number): string {
+  const often = [...calls].filter(([, number]) => number >= count / 100);
+  return often.map(([name, number]) => `${(number / count).toFixed(2)} ${name}`).join(', ');
+}
+
 function isBackground(name: string): boolean {
   return name.startsWith('watch ') || name.endsWith(' leases');
 }

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { Template } from './floor.ts';
+import type { Issued, Template } from './floor.ts';
+import type { Task } from './floor-task.ts';
 import type { Applied } from './objects.ts';
 import { cpuSeconds } from './processes.ts';
 
@@ -18,11 +19,23 @@ export class FloorClient {
     this.#process.stdin?.write(`${JSON.stringify(template)}\n`);
   }
 
-  /** Resolves when it says that they are issued; throws when it ends instead. */
-  async issue(applied: readonly Applied[]): Promise<void> {
+  issue(tokens: Applied[]): Promise<void> {
+    return this.#run({ do: 'issue', tokens });
+  }
+
+  rotate(tokens: Issued[]): Promise<void> {
+    return this.#run({ do: 'rotate', tokens });
+  }
+
+  endOverlap(tokens: Issued[]): Promise<void> {
+    return this.#run({ do: 'end-overlap', tokens });
+  }
+
+  /** Resolves when it says that it is done; throws when it ends instead. */
+  async #run(task: Task): Promise<void> {
     const { stdin, stdout } = this.#process;
     if (stdin === null || stdout === null) throw new Error('the bare client did not start');
-    stdin.write(`${JSON.stringify(applied)}\n`);
+    stdin.write(`${JSON.stringify(task)}\n`);
     const ended = once(this.#process, 'exit').then(() => {
       throw new Error('the bare client has ended');
     });

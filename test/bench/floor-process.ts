@@ -1,19 +1,24 @@
 // The bare client as a process of its own, as the operator is one. The first line of its standard input is the template,
-// each further one a list of applied tokens; when it has issued them, it says so in one line.
+// each further one a task with a list of tokens; when it has done it, it says so in one line.
 import { createInterface } from 'node:readline';
-import { z } from 'zod';
 import { BareClient, Template } from './floor.ts';
+import { Task } from './floor-task.ts';
 import { inFlight } from './in-flight.ts';
 import { requestsInFlight } from './objects.ts';
 
-const Applied = z.object({ namespace: z.string(), name: z.string(), uid: z.string(), resourceVersion: z.string() });
 const [, , kubeconfig = ''] = process.argv;
 
 const lines = createInterface(process.stdin)[Symbol.asyncIterator]();
 const template = Template.parse(JSON.parse((await lines.next()).value ?? ''));
 const client = await BareClient.open(kubeconfig, template);
 for await (const line of lines) {
-  await inFlight(z.array(Applied).parse(JSON.parse(line)), requestsInFlight, applied => client.issue(applied));
+  await run(Task.parse(JSON.parse(line)));
   console.log('done');
 }
 await client.close();
+
+async function run(task: Task): Promise<void> {
+  if (task.do === 'issue') await inFlight(task.tokens, requestsInFlight, token => client.issue(token));
+  else if (task.do === 'rotate') await inFlight(task.tokens, requestsInFlight, token => client.rotate(token));
+  else await inFlight(task.tokens, requestsInFlight, token => client.endOverlap(token));
+}

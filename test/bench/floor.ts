@@ -1,9 +1,12 @@
 import { Pool } from 'undici';
 import { z } from 'zod';
-import type { Api } from '../cluster/api.ts';
+import type { Api, KubeObject } from '../cluster/api.ts';
 import { connectionOf } from '../cluster/connect.ts';
 import { eventually } from '../cluster/wait.ts';
-import { type Applied, applyToken, requestsInFlight, secretsPath, tokensPath } from './objects.ts';
+import { type Applied, applyToken, requestsInFlight, secretsPath, type TokenSpec, tokensPath } from './objects.ts';
+
+/** Stands in the texts of a template for the resourceVersion of the object that is patched. */
+export const resourceVersionMark = '<resourceVersion>';
 
 export const Template = z.object({
   name: z.string(),
@@ -11,26 +14,38 @@ export const Template = z.object({
   /** JSON of the Secret and of the status that the operator wrote for the token of that name and UID. */
   secret: z.string(),
   status: z.string(),
+  /** JSON of the merge patches with which the operator rotated it, and recorded the end of the overlap. */
+  rotation: z.object({ secret: z.string(), status: z.string(), end: z.string() }).optional(),
 });
 export type Template = z.infer<typeof Template>;
 
+/** An issued token for which nothing runs: where the operator would read its caches. */
+export interface Issued extends Applied {
+  secretResourceVersion: string;
+}
+
 /** What the operator writes, taken from a token that it has issued: the bare client writes the same for others. */
-export async function templateOf(api: Api, namespace: string): Promise<Template> {
-  const { name, uid } = await applyToken(api, 'template', namespace, 'template-00000');
+export async function templateOf(api: Api, namespace: string, spec?: TokenSpec): Promise<Template> {
+  const { name, uid } = await applyToken(api, 'template', namespace, 'template-00000', spec);
   const token = await eventually('the token that is the template', async () => {
     const found = await api.get(`${tokensPath(namespace)}/${name}`);
-    return Issued.safeParse(found?.status).success ? found : undefined;
+    return WithToken.safeParse(found?.status).success ? found : undefined;
   });
   const secret = await api.get(`${secretsPath(namespace)}/${name}`);
   if (secret === undefined) throw new Error('the token that is the template has no Secret');
-  const { labels, annotations, ownerReferences } = secret.metadata;
-  const body = { metadata: { name, labels, annotations, ownerReferences }, type: secret.type, data: secret.data };
+  const { type, data } = secret;
+  const body = { metadata: { name, ...marksOf(secret) }, type, data };
   return { name, uid, secret: JSON.stringify(body), status: JSON.stringify({ status: token.status }) };
 }
 
-const Issued = z.object({ tokenID: z.string() });
+const WithToken = z.object({ tokenID: z.string() });
 
-/** The least that somebody can do who writes what the operator writes: three requests, and no look at the answers. */
+/** What the operator writes into the metadata of a Secret, at every issue. */
+export function marksOf({ metadata: { labels, annotations, ownerReferences } }: KubeObject) {
+  return { labels, annotations, ownerReferences };
+}
+
+/** The least that somebody can do who writes what the operator writes: its requests, and no look at the answers. */
 export class BareClient {
   readonly #pool: Pool;
   readonly #headers: Record<string, string | string[]>;
@@ -49,12 +64,37 @@ export class BareClient {
 
   /** Finalizer, Secret, status: one after another. */
   async issue({ namespace, name, uid, resourceVersion }: Applied): Promise<void> {
-    const own = (text: string) => text.replaceAll(this.#template.name, name).replaceAll(this.#template.uid, uid);
+    const own = (text: string) => this.#own(text, { name, uid });
     const token = `${tokensPath(namespace)}/${name}`;
     const finalizers = ['botmint.dev/revoke'];
     await this.#send('PATCH', token, JSON.stringify({ metadata: { finalizers, resourceVersion } }));
     await this.#send('POST', secretsPath(namespace), own(this.#template.secret));
     await this.#send('PATCH', `${token}/status`, own(this.#template.status));
+  }
+
+  /** Secret and status, each at the version that is known. */
+  async rotate(issued: Issued): Promise<void> {
+    const { secret, status } = this.#rotation;
+    const { namespace, name } = issued;
+    const versioned = this.#own(secret, { ...issued, resourceVersion: issued.secretResourceVersion });
+    await this.#send('PATCH', `${secretsPath(namespace)}/${name}`, versioned);
+    await this.#send('PATCH', `${tokensPath(namespace)}/${name}/status`, this.#own(status, issued));
+  }
+
+  /** The status once more. */
+  async endOverlap(issued: Issued): Promise<void> {
+    const { namespace, name } = issued;
+    await this.#send('PATCH', `${tokensPath(namespace)}/${name}/status`, this.#own(this.#rotation.end, issued));
+  }
+
+  get #rotation(): NonNullable<Template['rotation']> {
+    if (this.#template.rotation === undefined) throw new Error('the template knows no rotation');
+    return this.#template.rotation;
+  }
+
+  #own(text: string, { name, uid, resourceVersion = '' }: { name: string; uid: string; resourceVersion?: string }) {
+    const named = text.replaceAll(this.#template.name, name).replaceAll(this.#template.uid, uid);
+    return named.replace(resourceVersionMark, resourceVersion);
   }
 
   close(): Promise<void> {

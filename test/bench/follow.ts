@@ -12,11 +12,18 @@ const Event = z.object({
       uid: z.string(),
       resourceVersion: z.string(),
     }),
-    status: z.object({ tokenID: z.string().optional() }).optional(),
+    status: z
+      .object({
+        tokenID: z.string().optional(),
+        revision: z.number().optional(),
+        previous: z.array(z.unknown()).optional(),
+      })
+      .optional(),
     data: z.record(z.string(), z.string()).optional(),
   }),
 });
 export type Event = z.infer<typeof Event>;
+export type SeenStatus = NonNullable<Event['object']['status']>;
 
 /**
  * Follows a collection as the admin does who waits for it: `kubectl get --watch`. The API server ends a watch whose

@@ -41,15 +41,16 @@ export class Ground {
   }
 
   /** Starts the operator; there is one at a time. */
-  async operator(): Promise<MeasuredOperator> {
-    const operator = this.spawnOperator();
+  async operator(options: { movableClock?: boolean } = {}): Promise<MeasuredOperator> {
+    const operator = this.spawnOperator(options);
     await operator.serving();
     return operator;
   }
 
   /** The same without waiting until it serves. */
-  spawnOperator(): MeasuredOperator {
-    this.#operator = MeasuredOperator.spawn({ kubeconfig: this.kubeconfig, directory: this.#directory });
+  spawnOperator({ movableClock }: { movableClock?: boolean } = {}): MeasuredOperator {
+    const { kubeconfig } = this;
+    this.#operator = MeasuredOperator.spawn({ kubeconfig, directory: this.#directory, movableClock });
     return this.#operator;
   }
 

@@ -1,22 +1,13 @@
 import { join } from 'node:path';
-import { type Calls, total, workSince } from './calls.ts';
+import { perObject, total } from './calls.ts';
+import { type Cost, costOf, type OperatorCost, operatorCost } from './cost.ts';
 import { type Template, templateOf } from './floor.ts';
 import { FloorClient } from './floor-client.ts';
 import type { Ground } from './ground.ts';
-import { applyTokens, clear, makeNamespaces } from './objects.ts';
+import { issuedWave } from './issued-wave.ts';
+import { clear, makeNamespaces } from './objects.ts';
 import type { Sizes } from './options.ts';
 import { type Row, ratio } from './report.ts';
-import { Wave } from './wave.ts';
-
-/** What one wave has cost. */
-interface Cost {
-  perSecond: number;
-  /** Milliseconds of processor time per token: of the client, and of the API server until the last record. */
-  cpu: number;
-  serverCPU: number;
-}
-
-type OperatorCost = Cost & { calls: Calls };
 
 interface Setting {
   ground: Ground;
@@ -51,68 +42,45 @@ async function learnTemplate(ground: Ground): Promise<Template> {
   return template;
 }
 
-/** Applied but not yet seen by whoever issues, watched from before; then `issue` runs. Seconds from first write to last record. */
-async function wave(
-  { ground }: Setting,
-  name: string,
-  namespaces: readonly string[],
-  count: number,
-  issue: (applied: Awaited<ReturnType<typeof applyTokens>>) => Promise<void>,
-): Promise<number> {
-  await using seen = await Wave.open(ground.plane.kubeconfigPath, name);
-  const applied = await applyTokens(ground.api, name, namespaces, count);
-  await seen.applied(count);
-  await issue(applied);
-  return await seen.recorded(count);
-}
-
 async function floorWave(of: Setting, template: Template, namespaceCount: number): Promise<Cost> {
   const { ground, sizes } = of;
   const namespaces = await makeNamespaces(ground.api, `floor${namespaceCount}`, namespaceCount);
   await using client = new FloorClient(ground.kubeconfig, template);
-  await wave(of, 'floor-warm', namespaces, sizes.warmUp, applied => client.issue(applied));
+  await issuedWave({ ground, name: 'floor-warm', namespaces, count: sizes.warmUp }, applied => client.issue(applied));
   let used = [0, 0];
-  const seconds = await wave(of, 'floor', namespaces, sizes.wave, async applied => {
+  const span = await issuedWave({ ground, name: 'floor', namespaces, count: sizes.wave }, async applied => {
     used = [client.cpuSeconds, ground.serverCPUSeconds];
     await client.issue(applied);
     used = [client.cpuSeconds - (used[0] ?? 0), ground.serverCPUSeconds - (used[1] ?? 0)];
   });
   await clear(ground.api, namespaces);
-  return costOf(sizes.wave, seconds, used);
+  return costOf(sizes.wave, span, used);
 }
 
 async function operatorWave(of: Setting, namespaceCount: number): Promise<OperatorCost> {
   const { ground, sizes, profile } = of;
   const namespaces = await makeNamespaces(ground.api, `wave${namespaceCount}`, namespaceCount);
   const operator = await ground.operator();
-  await wave(of, 'wave-warm', namespaces, sizes.warmUp, () => Promise.resolve());
+  await issuedWave({ ground, name: 'wave-warm', namespaces, count: sizes.warmUp });
   await operator.quiet();
   const file = profile && join(profile, `issue-${namespaceCount}.cpuprofile`);
-  const calls = await operator.calls();
-  let used = [0, 0];
-  const seconds = await operator.profiled(file, () => {
-    // It must not begin before all are applied: applying is no part of the comparison.
-    operator.pause();
-    return wave(of, 'wave', namespaces, sizes.wave, async () => {
-      used = [operator.cpuSeconds, ground.serverCPUSeconds];
-      operator.resume();
-    });
-  });
-  const server = ground.serverCPUSeconds - (used[1] ?? 0);
-  const cpu = (await operator.quiet()) - (used[0] ?? 0);
-  const work = workSince(calls, await operator.calls());
+  const cost = await operatorCost({ ground, operator, count: sizes.wave }, start =>
+    operator.profiled(file, () => {
+      // It must not begin before all are applied: applying is no part of the comparison.
+      operator.pause();
+      return issuedWave({ ground, name: 'wave', namespaces, count: sizes.wave }, async () => {
+        start();
+        operator.resume();
+      });
+    }),
+  );
   await operator.stop();
   await clear(ground.api, namespaces);
-  return { ...costOf(sizes.wave, seconds, [cpu, server]), calls: work };
-}
-
-function costOf(count: number, seconds: number, [cpu = 0, serverCPU = 0]: readonly number[]): Cost {
-  return { perSecond: count / seconds, cpu: (cpu * 1000) / count, serverCPU: (serverCPU * 1000) / count };
+  return cost;
 }
 
 function rowsOf(place: string, count: number, floor: Cost, operator: OperatorCost): Row[] {
-  const verbs = [...operator.calls].filter(([, calls]) => calls >= count / 100);
-  const each = verbs.map(([name, calls]) => `${(calls / count).toFixed(2)} ${name}`).join(', ');
+  const each = perObject(operator.calls, count);
   return [
     {
       figure: `tokens per second, ${place}`,

@@ -1,11 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { eventually } from '../cluster/wait.ts';
 import { BareClient, templateOf } from './floor.ts';
-import { Follow } from './follow.ts';
 import type { Ground } from './ground.ts';
-import { type Applied, applyToken, clear, makeNamespaces, secretsPath } from './objects.ts';
+import { clear, makeNamespaces } from './objects.ts';
 import type { Sizes } from './options.ts';
 import { type Row, ratio } from './report.ts';
+import { applySingles, quantile, type Single, type SinglesOptions } from './singles.ts';
 
 /** How many are applied before those that count. */
 const warmUp = 10;
@@ -20,11 +18,12 @@ export async function measureLatency(o: { ground: Ground; sizes: Sizes; say: (li
   const operator = await ground.operator();
   const template = await templateOf(ground.api, bare);
   await operator.quiet();
-  const times = await singles(ground, sizes, served, () => Promise.resolve());
+  const times = await warmSingles(sizes, { ground, namespace: served, prefix: 'single' });
   await operator.stop();
   say(`latency: the bare client does the same for ${seconds} s`);
   const client = await BareClient.open(ground.kubeconfig, template);
-  const floor = await singles(ground, sizes, bare, applied => client.issue(applied));
+  const issue = client.issue.bind(client);
+  const floor = await warmSingles(sizes, { ground, namespace: bare, prefix: 'single', issue });
   await client.close();
   await clear(ground.api, namespaces);
   return [
@@ -33,36 +32,13 @@ export async function measureLatency(o: { ground: Ground; sizes: Sizes; say: (li
   ];
 }
 
-/** Applies them at their rate; milliseconds for each until its Secret was seen. */
-async function singles(
-  ground: Ground,
-  { singles: count, perSecond }: Sizes,
-  namespace: string,
-  issue: (applied: Applied) => Promise<void>,
-): Promise<number[]> {
-  const sent = new Map<string, number>();
-  const times = new Map<string, number>();
-  const path = `${secretsPath(namespace)}?labelSelector=botmint.dev/managed`;
-  await using _ = await Follow.open(ground.plane.kubeconfigPath, path, ({ object: { metadata, data } }) => {
-    const at = sent.get(metadata.name);
-    if (at !== undefined && data?.BUF_TOKEN !== undefined) times.set(metadata.name, performance.now() - at);
-    sent.delete(metadata.name);
-  });
-  const applying: Promise<void>[] = [];
-  for (let n = 0; n < warmUp + count; n++) {
-    const name = `single-${String(n).padStart(5, '0')}`;
-    sent.set(name, performance.now());
-    applying.push(applyToken(ground.api, 'single', namespace, name).then(issue));
-    await sleep(1000 / perSecond);
-  }
-  await Promise.all(applying);
-  await eventually('the Secrets of all single tokens', () => times.size === warmUp + count, { seconds: 60 });
-  return [...times.values()].slice(warmUp);
-}
-
-function quantile(times: readonly number[], q: number): number {
-  const sorted = times.toSorted((a, b) => a - b);
-  return sorted[Math.ceil(sorted.length * q) - 1] ?? Number.NaN;
+/** As many single tokens as the sizes say, after some that do not count. */
+export async function warmSingles(
+  { singles, perSecond }: Sizes,
+  o: Omit<SinglesOptions, 'perSecond' | 'isEnough'>,
+): Promise<Single[]> {
+  const all = await applySingles({ ...o, perSecond, isEnough: sent => sent === warmUp + singles });
+  return all.slice(warmUp);
 }
 
 function rowOf(name: string, botmint: number, floor: number, peer: string): Row {

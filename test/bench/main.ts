@@ -2,6 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SetupNeeded } from '../cluster/build.ts';
+import { measureCrowd } from './crowd.ts';
 import { Ground } from './ground.ts';
 import { measureIdle } from './idle.ts';
 import { measureIssue } from './issue.ts';
@@ -9,6 +10,7 @@ import { measureLatency } from './latency.ts';
 import { ArgumentInvalid, type Options, parseOptions } from './options.ts';
 import { machine } from './processes.ts';
 import { type Row, table, withFigures } from './report.ts';
+import { measureRotation } from './rotation.ts';
 
 const page = join(import.meta.dirname, '..', '..', 'docs', 'performance.md');
 const began = performance.now();
@@ -39,6 +41,8 @@ async function measured(options: Options): Promise<Row[]> {
   try {
     return [
       ...(parts.has('issue') ? shown(await measureIssue({ ground, sizes, say, profile })) : []),
+      ...(parts.has('rotation') ? shown(await measureRotation({ ground, sizes, say, profile })) : []),
+      ...(parts.has('crowd') ? shown(await measureCrowd({ ground, sizes, say, profile })) : []),
       ...(parts.has('latency') ? shown(await measureLatency({ ground, sizes, say })) : []),
       ...(parts.has('memory') || parts.has('start') ? await measureIdle({ ground, options, say }) : []),
     ];

@@ -12,12 +12,20 @@ import { Inspector } from './inspector.ts';
 import { cpuSeconds, residentBytes } from './processes.ts';
 
 const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+const clock = join(import.meta.dirname, '..', 'e2e', 'clock.ts');
 const Started = z.object({ msg: z.literal('started'), metricsPort: z.number() });
 const Profile = z.object({ profile: z.unknown() });
 
 /** Quiet: so long without work, and with no more processor time than watches and Leases take. */
 const quietSeconds = 5;
 const idleShare = 0.05;
+
+export interface MeasuredOptions {
+  kubeconfig: string;
+  directory: string;
+  /** With a wall clock that `setClock` shifts; else it is the program as it ships, and nothing beside it. */
+  movableClock?: boolean | undefined;
+}
 
 /**
  * The operator that ships, as a process of its own with its default flags. Its log goes to a file, so that nobody here is
@@ -37,13 +45,14 @@ export class MeasuredOperator {
     this.#logFile = logFile;
   }
 
-  static spawn(o: { kubeconfig: string; directory: string }): MeasuredOperator {
+  static spawn(o: MeasuredOptions): MeasuredOperator {
     const logFile = join(o.directory, `operator-${Date.now()}.log`);
     const log = openSync(logFile, 'a');
     const flags = ['--kubeconfig', o.kubeconfig, '--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
     // The port is for an inspector that is asked for later; until then there is none.
-    const child = spawn(process.execPath, [...nodeFlags, '--inspect-port=127.0.0.1:0', main, ...flags], {
-      stdio: ['ignore', log, log],
+    const node = [...nodeFlags, '--inspect-port=127.0.0.1:0', ...(o.movableClock === true ? ['--import', clock] : [])];
+    const child = spawn(process.execPath, [...node, main, ...flags], {
+      stdio: ['ignore', log, log, ...(o.movableClock === true ? (['ipc'] as const) : [])],
       env: { PATH: process.env.PATH },
     });
     closeSync(log);
@@ -51,7 +60,7 @@ export class MeasuredOperator {
   }
 
   /** Resolves when it serves; its caches are filled then. */
-  static async start(o: { kubeconfig: string; directory: string }): Promise<MeasuredOperator> {
+  static async start(o: MeasuredOptions): Promise<MeasuredOperator> {
     const operator = MeasuredOperator.spawn(o);
     await operator.serving();
     return operator;
@@ -77,6 +86,13 @@ export class MeasuredOperator {
 
   get residentBytes(): number {
     return residentBytes(this.pid);
+  }
+
+  /** Its wall clock jumps to so far from the real one. Resolves when it has; the operator notices at its next look at it. */
+  async setClock(milliseconds: number): Promise<void> {
+    const told = once(this.#process, 'message');
+    this.#process.send({ clockMilliseconds: milliseconds });
+    await told;
   }
 
   /** Stops it as it stands; nothing is done until `resume`. */

@@ -18,6 +18,14 @@ export interface Applied {
   resourceVersion: string;
 }
 
+/** What the tokens of a wave have in common, where it is not what somebody would want for CI. */
+export interface TokenSpec {
+  /** The name of the BotUser. */
+  bot?: string;
+  expiresIn?: string;
+  rotation?: { renewBefore?: string; overlap?: string };
+}
+
 export function tokensPath(namespace: string): string {
   return `${group}/namespaces/${namespace}/bottokens`;
 }
@@ -36,33 +44,50 @@ export async function makeNamespaces(api: Api, prefix: string, count: number): P
   const names = Array.from({ length: count }, (_, n) => `${prefix}-${n}`);
   await inFlight(names, requestsInFlight, async name => {
     await api.create('/api/v1/namespaces', { metadata: { name } });
-    await api.create(`${group}/namespaces/${name}/botusers`, {
-      apiVersion: 'botmint.dev/v1alpha1',
-      kind: 'BotUser',
-      metadata: { name: 'bot' },
-      spec: { issuerRef: { kind: 'ClusterTokenIssuer', name: 'builtin' }, description: 'Bot of the benchmark' },
-    });
+    await makeBot(api, name, 'bot');
   });
   return names;
 }
 
+/** One more BotUser in a namespace. */
+export async function makeBot(api: Api, namespace: string, name: string): Promise<void> {
+  await api.create(`${group}/namespaces/${namespace}/botusers`, {
+    apiVersion: 'botmint.dev/v1alpha1',
+    kind: 'BotUser',
+    metadata: { name },
+    spec: { issuerRef: { kind: 'ClusterTokenIssuer', name: 'builtin' }, description: 'Bot of the benchmark' },
+  });
+}
+
 /** Applies one token, as somebody would who wants it for CI. */
-export async function applyToken(api: Api, wave: string, namespace: string, name: string): Promise<Applied> {
+export async function applyToken(
+  api: Api,
+  wave: string,
+  namespace: string,
+  name: string,
+  { bot = 'bot', expiresIn = '90d', rotation = {} }: TokenSpec = {},
+): Promise<Applied> {
   const { metadata } = await api.create(tokensPath(namespace), {
     apiVersion: 'botmint.dev/v1alpha1',
     kind: 'BotToken',
     metadata: { name, labels: { [waveLabel]: wave } },
-    spec: { botUserRef: { name: 'bot' }, label: 'CI on the main branch', expiresIn: '90d', rotation: {}, secret: {} },
+    spec: { botUserRef: { name: bot }, label: 'CI on the main branch', expiresIn, rotation, secret: {} },
   });
   return { namespace, name, uid: metadata.uid, resourceVersion: metadata.resourceVersion };
 }
 
 /** Applies so many tokens, spread evenly over the namespaces. */
-export function applyTokens(api: Api, wave: string, namespaces: readonly string[], count: number): Promise<Applied[]> {
+export function applyTokens(
+  api: Api,
+  wave: string,
+  namespaces: readonly string[],
+  count: number,
+  spec?: TokenSpec,
+): Promise<Applied[]> {
   const numbers = Array.from({ length: count }, (_, n) => n);
   return inFlight(numbers, requestsInFlight, n => {
     const namespace = namespaces[n % namespaces.length] ?? 'default';
-    return applyToken(api, wave, namespace, `${wave}-${String(n).padStart(5, '0')}`);
+    return applyToken(api, wave, namespace, `${wave}-${String(n).padStart(5, '0')}`, spec);
   });
 }
 

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
 /** What can be measured apart; `memory` and `start` share the tokens that they need. */
-export const parts = ['issue', 'latency', 'memory', 'start'] as const;
+export const parts = ['issue', 'rotation', 'crowd', 'latency', 'memory', 'start'] as const;
 export type Part = (typeof parts)[number];
 
 /** How much is measured. */
@@ -14,6 +14,10 @@ export interface Sizes {
   /** Objects that are applied one by one at `perSecond`. */
   singles: number;
   perSecond: number;
+  /** Tokens of one bot, among which `rounds` batches of so many more are issued. */
+  crowd: number;
+  batch: number;
+  rounds: number;
   /** Idle tokens, ascending. */
   idle: readonly number[];
   /** Of those: with how many the start is measured. */
@@ -38,6 +42,9 @@ const full: Sizes = {
   namespaces: 50,
   singles: 150,
   perSecond: 5,
+  crowd: 2000,
+  batch: 300,
+  rounds: 2,
   idle: [0, 1000, 5000, 10_000],
   startAt: 5000,
   idleSeconds: 30,
@@ -49,6 +56,9 @@ const quick: Sizes = {
   namespaces: 5,
   singles: 20,
   perSecond: 5,
+  crowd: 200,
+  batch: 40,
+  rounds: 1,
   idle: [0, 100, 300],
   startAt: 300,
   idleSeconds: 5,
@@ -57,7 +67,7 @@ const quick: Sizes = {
 /** An argument that is not understood; the message says what would be. */
 export class ArgumentInvalid extends Error {}
 
-/** `npm run bench -- [issue] [latency] [memory] [start] [--quick] [--write] [--profile <directory>]`; without parts, all. */
+/** `npm run bench -- [<part> …] [--quick] [--write] [--profile <directory>]`; without parts, all. */
 export function parseOptions(args: readonly string[]): Options {
   const { values, positionals } = parsed(args);
   const unknown = positionals.find(name => !isPart(name));

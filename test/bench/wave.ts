@@ -1,8 +1,17 @@
 import { eventually } from '../cluster/wait.ts';
-import { Follow } from './follow.ts';
+import { Follow, type SeenStatus } from './follow.ts';
 import { wavePath } from './objects.ts';
 
-/** What somebody who watches the tokens of one wave sees of their issue. */
+/** From the first write to the last record of a wave; performance.now(). */
+export interface Span {
+  from: number;
+  to: number;
+}
+
+/** A token that was issued, for the first time or anew. */
+export const isIssued = ({ tokenID }: SeenStatus) => tokenID !== undefined;
+
+/** What somebody who watches the tokens of one wave sees of what is done to them. */
 export class Wave {
   readonly #applied = new Set<string>();
   readonly #recorded = new Set<string>();
@@ -10,14 +19,19 @@ export class Wave {
   #lastRecordAt = 0;
   #follow: Follow | undefined;
 
-  /** To be opened before the tokens are applied. */
-  static async open(kubeconfig: string, name: string): Promise<Wave> {
+  /** To be opened before anything happens to the tokens; `isRecorded` tells by its status that one has got there. */
+  static async open(
+    kubeconfig: string,
+    name: string,
+    isRecorded: (status: SeenStatus) => boolean = isIssued,
+  ): Promise<Wave> {
     const wave = new Wave();
     wave.#follow = await Follow.open(kubeconfig, wavePath(name), ({ type, object }) => {
       if (type === 'ADDED') wave.#applied.add(object.metadata.uid);
       if (type !== 'MODIFIED') return;
       if (wave.#firstWriteAt === 0) wave.#firstWriteAt = performance.now();
-      if (object.status?.tokenID === undefined || wave.#recorded.has(object.metadata.uid)) return;
+      if (object.status === undefined || !isRecorded(object.status)) return;
+      if (wave.#recorded.has(object.metadata.uid)) return;
       wave.#recorded.add(object.metadata.uid);
       wave.#lastRecordAt = performance.now();
     });
@@ -29,14 +43,24 @@ export class Wave {
     return eventually(`${count} tokens applied`, () => this.#applied.size >= count, { seconds: 60 });
   }
 
-  /** Resolves when so many are recorded; seconds from the first write to the last record. */
-  async recorded(count: number): Promise<number> {
+  /** How many are recorded by now. */
+  get size(): number {
+    return this.#recorded.size;
+  }
+
+  /** Resolves when so many are recorded. */
+  async recorded(count: number): Promise<Span> {
     const look = () => this.#recorded.size >= count;
     await eventually(`${count} tokens recorded`, look, { seconds: 600, everyMilliseconds: 50 });
-    return (this.#lastRecordAt - this.#firstWriteAt) / 1000;
+    return { from: this.#firstWriteAt, to: this.#lastRecordAt };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#follow?.close();
   }
+}
+
+/** Seconds that a wave took. */
+export function secondsOf({ from, to }: Span): number {
+  return (to - from) / 1000;
 }
