@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sharedCluster } from '../cluster/cluster.ts';
 import { after, before, drop, forward } from '../faults/proxy.ts';
+import { keyScenarios } from './key-scenarios.ts';
 import { assertEnd, isStep, leave } from './runs.ts';
 import { type Scenario, scenarios } from './scenarios.ts';
 import { Site } from './site.ts';
@@ -8,6 +9,7 @@ import { Site } from './site.ts';
 /** A scenario never takes so many requests; a run that gets there goes in circles. */
 const mostPoints = 40;
 
+const all = [...scenarios, ...keyScenarios];
 const cluster = sharedCluster();
 let site: Site;
 let points = 0;
@@ -17,7 +19,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  console.log(`crash points: killed the operator at ${points} requests in ${scenarios.length} scenarios`);
+  console.log(`crash points: killed the operator at ${points} requests in ${all.length} scenarios`);
   await site?.close();
 });
 
@@ -86,7 +88,7 @@ const moments = { before, after };
 type Moment = keyof typeof moments;
 
 describe('killed before and after each request, the operator ends where the clean run ends', () => {
-  for (const scenario of scenarios) {
+  for (const scenario of all) {
     for (const [word, moment] of Object.entries(moments)) {
       test(`${scenario.name}: ${word} each step`, { timeout: 600_000 }, async () => {
         for (let k = 1; (await run(scenario, [{ k, moment }])) > 0; k++) expect(k).toBeLessThan(mostPoints);
@@ -102,7 +104,7 @@ describe('killed twice, the operator ends there as well', () => {
     ['after', 'before'],
     ['after', 'after'],
   ];
-  for (const scenario of scenarios.filter(({ name }) => name === 'replace' || name === 'revoke')) {
+  for (const scenario of all.filter(({ name }) => name === 'replace' || name === 'revoke')) {
     test.each(pairs)(`${scenario.name}: %s and %s each two steps`, { timeout: 600_000 }, async (one, other) => {
       for (let k = 1; ; k++) {
         const first = { k, moment: moments[one] };
