@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { eventually } from '../cluster/wait.ts';
-import { nodeFlags } from '../e2e/node-flags.ts';
+import { compileCache, nodeFlags } from '../e2e/node-flags.ts';
 import { type Calls, callsOf, total, workSince } from './calls.ts';
 import { Inspector } from './inspector.ts';
 import { cpuSeconds, residentBytes } from './processes.ts';
@@ -53,7 +53,7 @@ export class MeasuredOperator {
     const node = [...nodeFlags, '--inspect-port=127.0.0.1:0', ...(o.movableClock === true ? ['--import', clock] : [])];
     const child = spawn(process.execPath, [...node, main, ...flags], {
       stdio: ['ignore', log, log, ...(o.movableClock === true ? (['ipc'] as const) : [])],
-      env: { PATH: process.env.PATH },
+      env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: compileCache },
     });
     closeSync(log);
     return new MeasuredOperator(child, logFile);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { eventually } from '../cluster/wait.ts';
-import { nodeFlags } from './node-flags.ts';
+import { compileCache, nodeFlags } from './node-flags.ts';
 
 const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 const clock = join(import.meta.dirname, 'clock.ts');
@@ -52,7 +52,11 @@ export class OperatorProcess {
         [...nodeFlags, '--import', clock, main, '--kubeconfig', kubeconfig, ...listen, ...flags],
         {
           stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-          env: { PATH: process.env.PATH, BOTMINT_TEST_CLOCK_MS: String(clockOffsetMilliseconds) },
+          env: {
+            PATH: process.env.PATH,
+            NODE_COMPILE_CACHE: compileCache,
+            BOTMINT_TEST_CLOCK_MS: String(clockOffsetMilliseconds),
+          },
         },
       ),
     );

@@ -14,10 +14,13 @@ const oldest = [24, 11];
 
 install();
 const node = pinnedNode();
+// What Node made of each file the first time: a later start need not take the types off again, which takes a third of its
+// memory and most of its time.
+const NODE_COMPILE_CACHE = process.env.NODE_COMPILE_CACHE ?? join(modules, '.cache', 'compile');
 const child = spawn(node, process.argv.slice(2), {
   stdio: 'inherit',
   cwd: root,
-  env: { ...process.env, PATH: `${join(modules, '.bin')}:${process.env.PATH}` },
+  env: { ...process.env, NODE_COMPILE_CACHE, PATH: `${join(modules, '.bin')}:${process.env.PATH}` },
 });
 // Ctrl-C reaches the child by itself (one process group); what is sent to npm alone is handed on.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
