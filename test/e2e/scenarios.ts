@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { eventually } from '../cluster/wait.ts';
 import { botToken, botUser } from './manifests.ts';
@@ -43,6 +44,32 @@ async function issuedWithOverlap(site: Site, namespace: string): Promise<void> {
 async function isAlone(site: Site, namespace: string): Promise<void> {
   const previous = async () => Previous.parse(await site.token(namespace, 'token')).status.previous;
   await eventually('nothing older is recorded as alive', async () => (await previous()) === undefined);
+}
+
+const deploymentPath = (namespace: string) => `/apis/apps/v1/namespaces/${namespace}/deployments/web`;
+const template = { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'web', image: 'none' }] } };
+const deployment = JSON.stringify({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web' },
+  spec: { selector: { matchLabels: { app: 'web' } }, template },
+});
+const RolledOut = z.object({
+  status: z.object({ tokenID: z.string(), rollout: z.object({ tokenID: z.string(), finishedAt: z.string() }) }),
+});
+const Rolled = z.object({
+  metadata: z.object({ generation: z.number() }),
+  spec: z.object({ template: z.object({ metadata: z.object({ annotations: z.record(z.string(), z.string()) }) }) }),
+});
+
+async function isRestartedOnce(site: Site, namespace: string): Promise<void> {
+  const finished = async () => RolledOut.safeParse(await site.token(namespace, 'token')).data?.status;
+  const { tokenID, rollout } = await eventually('the roll-out has finished', finished);
+  const { metadata, spec } = Rolled.parse(await site.api.get(deploymentPath(namespace)));
+  const { annotations } = spec.template.metadata;
+  const seen = [rollout.tokenID, annotations['restart.botmint.dev/token'], metadata.generation];
+  if (!isDeepStrictEqual(seen, [tokenID, tokenID, 2]))
+    throw new Error(`${tokenID} was not rolled out once: ${seen.join()}`);
 }
 
 async function issued(site: Site, namespace: string): Promise<void> {
@@ -156,6 +183,30 @@ export const scenarios: readonly Scenario[] = [
     prepare: issuedWithOverlap,
     act: annotate('rotate'),
     settled: (site, namespace) => isAtRevision(site, namespace, 2),
+    live: 2,
+    issues: 2,
+  },
+  {
+    name: 'restart the consumers',
+    prepare: async (site, namespace) => {
+      await site.apply(deployment, namespace);
+      // Its controller is ahead of everybody: whatever the template becomes, its pods have it already.
+      const status = {
+        observedGeneration: 99,
+        replicas: 1,
+        updatedReplicas: 1,
+        readyReplicas: 1,
+        availableReplicas: 1,
+      };
+      await site.api.patch(`${deploymentPath(namespace)}/status`, { status });
+      await site.apply(both({ ...rotated, restart: [{ kind: 'Deployment', name: 'web' }] }), namespace);
+      await site.ready('bottokens', namespace, 'token', 'Issued');
+    },
+    act: annotate('rotate'),
+    settled: async (site, namespace) => {
+      await isAtRevision(site, namespace, 2);
+      await isRestartedOnce(site, namespace);
+    },
     live: 2,
     issues: 2,
   },
