@@ -21,8 +21,8 @@ type Place = (typeof places)[number];
 
 /**
  * Whether a token costs more the more there are: by a bot and in a namespace that have few, by a bot with few in a
- * namespace with many, and by a bot that has many itself. The three in turn, so that the operator is as warm and has as
- * many tokens in all.
+ * namespace with many, and by a bot that has many itself. The three in turn, and then in the opposite order, so that the
+ * operator is as warm for each, and has as many tokens in all.
  */
 export async function measureCrowd(of: Setting): Promise<Row[]> {
   const { ground, sizes, say, profile } = of;
@@ -34,7 +34,7 @@ export async function measureCrowd(of: Setting): Promise<Row[]> {
   const cpu = new Map(places.map(place => [place, 0]));
   for (let round = 1; round <= sizes.rounds; round++) {
     await makeBot(ground.api, crowded, `newcomer-${round}`);
-    for (const place of places) {
+    for (const place of round % 2 === 1 ? places : places.toReversed()) {
       say(`crowd: round ${round} of ${sizes.rounds}, ${sizes.batch} tokens, ${place}`);
       await operator.quiet();
       const into = place === 'alone' ? (namespaces[round] ?? '') : crowded;

@@ -23,7 +23,7 @@ async function bench(options: Options): Promise<void> {
   if (process.platform !== 'linux')
     throw new ArgumentInvalid('the bench reads /proc: run it on Linux, for example in a VM');
   if (options.profile !== undefined) await mkdir(options.profile, { recursive: true });
-  say(`${[...options.parts].join(', ')} on a control plane of its own (${options.quick ? 'about 3' : 'about 10'} min)`);
+  say(`${[...options.parts].join(', ')} on a control plane of its own (${options.quick ? 'about 5' : 'about 20'} min)`);
   const rows = await measured(options);
   const figures = `${machine()}, ${new Date().toISOString().slice(0, 10)}\n\n${table(rows)}`;
   console.log(`\n${figures}\n`);
