@@ -5,7 +5,7 @@ export function botUser(name: string, extra: object = {}): string {
 
 export function botToken(
   name: string,
-  extra: { botUserRef?: { name: string }; expiresIn?: string; [field: string]: unknown } = {},
+  extra: { botUserRef?: { name: string; namespace?: string }; expiresIn?: string; [field: string]: unknown } = {},
 ): string {
   return manifest('BotToken', name, { botUserRef: { name: 'bot' }, expiresIn: '90d', ...extra });
 }
