@@ -11,6 +11,8 @@ import { Metrics } from './base/metrics.ts';
 import { Caches } from './controllers/caches.ts';
 import { ensureInstallation } from './controllers/installation.ts';
 import { Operator } from './controllers/operator.ts';
+import { SigningKeys } from './controllers/signing-keys.ts';
+import { StatusLists } from './controllers/status-lists.ts';
 import { addTokenGauges } from './controllers/token-metrics.ts';
 import { reporter, tokenMetrics } from './controllers/world.ts';
 import { Client } from './kube/client.ts';
@@ -26,6 +28,8 @@ import { ServingCertificates } from './server/tls.ts';
 
 /** A process that was asked to stop is gone within so many milliseconds, whatever still runs. */
 const stopWithinMilliseconds = 9500;
+/** What is not done by then is done by another replica. */
+const leaveWithinMilliseconds = 3000;
 
 async function main(): Promise<void> {
   const flags = parseFlags(process.argv.slice(2), process.env);
@@ -64,9 +68,12 @@ async function run(flags: Flags, log: Log, signal: AbortSignal): Promise<void> {
   const shards = new Shards({ client, namespace, identity, count: installation.shards, clock, log, metrics });
   const counters = tokenMetrics(metrics);
   const world = { caches, client, clock, metrics: counters, report: reporter({ events, log, metrics: counters }) };
-  const operator = new Operator(world, { flags, installation, shards, log, metrics });
+  const keys = new SigningKeys({ client, namespace, secrets: caches.secrets });
+  const owns = (uid: string) => shards.owns(uid);
+  const statusLists = new StatusLists({ client, caches, namespace, identity, owns, clock, log });
+  const operator = new Operator(world, { flags, installation, shards, keys, statusLists, log, metrics });
   const certificates = new ServingCertificates({ client, namespace, clock, log, metrics });
-  const server = jwtServer({ client, caches, certificates, log, metrics });
+  const server = jwtServer({ client, caches, keys, statusLists, certificates, log, metrics });
   const loops = new Loops();
   const plain = healthServer({ caches, certificates, loops, log, metrics });
 
@@ -84,7 +91,11 @@ async function run(flags: Flags, log: Log, signal: AbortSignal): Promise<void> {
     loops.watch('shards', shards.run(afterWork.signal), afterWork.signal),
     loops.watch('events', events.run(afterWork.signal), afterWork.signal),
   ];
-  await Promise.all(operator.run(signal).map(([name, loop]) => loops.watch(name, loop, signal)));
+  await Promise.all([
+    loops.watch('status lists', statusLists.run(signal), signal),
+    ...operator.run(signal).map(([name, loop]) => loops.watch(name, loop, signal)),
+  ]);
+  await statusLists.leave(AbortSignal.timeout(leaveWithinMilliseconds));
   // Running work has ended: only now may another replica have the shards, and the last events are out.
   afterWork.abort();
   await Promise.all([...supplies, ...aftermath, server.close(), plain.close()]);
@@ -99,11 +110,13 @@ function clusterConfig({ kubeconfig }: Flags) {
 function jwtServer(o: {
   client: Client;
   caches: Caches;
+  keys: SigningKeys;
+  statusLists: StatusLists;
   certificates: ServingCertificates;
   log: Log;
   metrics: Metrics;
 }) {
-  const { client, caches, certificates, log, metrics } = o;
+  const { client, caches, keys, statusLists, certificates, log, metrics } = o;
   const server = createServer({ certificates, log });
   jwtEndpoints(server.app, {
     issuers: caches.issuers,
@@ -115,6 +128,8 @@ function jwtServer(o: {
       secret: (ref, signal) => client.get(secretMetadata, ref, { signal }),
     },
     reviewer: client,
+    keys,
+    statusLists,
     cachesAge: () => caches.age(),
     clock,
     log,

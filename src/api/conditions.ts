@@ -194,9 +194,9 @@ export const reasons = {
   },
   RevocationFailed: {
     cause:
-      'The issuer did not revoke what an object that is gone had; the message has its words. It is tried again until it is done, less and less often.',
-    remedy: 'Do what the words ask for. One that was deleted by hand is not tried again.',
-    on: { Revocation: ['reconciling', 'ready', 'stalled'] },
+      'The issuer did not revoke what an object that is going or gone had; the message has its words. It is tried again until it is done, less and less often.',
+    remedy: 'Do what the words ask for. A Revocation that was deleted by hand is not tried again.',
+    on: { BotToken: ['reconciling'], Revocation: ['reconciling', 'ready', 'stalled'] },
   },
   HandedOver: {
     cause:

@@ -17,6 +17,16 @@ export function mergePatch(from: unknown, to: object): Record<string, unknown> |
   return Object.keys(patch).length === 0 ? undefined : patch;
 }
 
+/** What a JSON merge patch makes of an object (RFC 7396 section 2). */
+export function patched(target: unknown, patch: object): Record<string, unknown> {
+  const result = new Map(isObject(target) ? Object.entries(target) : []);
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) result.delete(key);
+    else result.set(key, isObject(value) ? patched(result.get(key), value) : value);
+  }
+  return Object.fromEntries(result);
+}
+
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

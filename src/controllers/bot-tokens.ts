@@ -3,27 +3,34 @@ import { type BotUser, botUserKind } from '../api/bot-user.ts';
 import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
 import { revokeFinalizer } from '../api/names.ts';
 import { unreachable } from '../base/errors.ts';
-import type { SecretValue } from '../base/secret-value.ts';
 import { decide } from '../decide/bot-token.ts';
 import type { BotUserSeen, Observed, Step } from '../decide/bot-token-seen.ts';
-import { isOlder, tokenGrant } from '../decide/grant.ts';
+import { isOlder, isSuspended, tokenGrant } from '../decide/grant.ts';
+import { handOverTime } from '../decide/hand-over.ts';
+import { carriedBy } from '../decide/listing.ts';
 import type { Outcome } from '../kube/controller.ts';
 import { type Key, keyOf } from '../kube/objects.ts';
 import { botUserKeyOf, botUserRefOf, issuerSeen, labelsOf, secretKeyOf, usernameKeyOf } from './caches.ts';
 import { Consumers, Restarts } from './consumers.ts';
+import { failedList, refusedList } from './failed-attempt.ts';
 import type { HandOver } from './hand-over.ts';
 import { Kept } from './kept.ts';
 import { SecretReadings } from './secret-readings.ts';
-import type { SigningKeys } from './signing-keys.ts';
 import { TokenSecret, type TokenSecretOptions } from './token-secret.ts';
 import { Unsettled, type World } from './world.ts';
 
 /** More steps than the longest way there is: an issue and the restart of 16 workloads with a conflict at every write. */
 const mostSteps = 64;
 
+export interface BotTokensOptions extends Omit<TokenSecretOptions, 'world' | 'readings'> {
+  handOver: HandOver;
+}
+
 /** What one pass has shown beyond the caches. */
 interface Pass {
   secret: TokenSecret;
+  /** A write of a status list that was refused. */
+  unlisted: Observed['refused'];
   consumers: Consumers;
   confirmed: Observed['confirmed'];
 }
@@ -42,7 +49,7 @@ export class BotTokens {
   readonly #restarts = new Restarts();
   readonly #handOver: HandOver;
 
-  constructor(world: World, { handOver, ...o }: { keys: SigningKeys; digestKey: SecretValue; handOver: HandOver }) {
+  constructor(world: World, { handOver, ...o }: BotTokensOptions) {
     this.#world = world;
     const { client, caches } = world;
     this.#tokens = new Kept(client, botTokenKind, caches.tokens);
@@ -62,6 +69,7 @@ export class BotTokens {
   async reconcile(key: Key, signal: AbortSignal): Promise<Outcome> {
     const pass: Pass = {
       secret: new TokenSecret(this.#secrets),
+      unlisted: undefined,
       consumers: new Consumers(this.#world.client, this.#restarts),
       confirmed: { botUser: false, issuer: false },
     };
@@ -79,17 +87,24 @@ export class BotTokens {
   // Observe ----------------------------------------------------------------------------------------------------
 
   #observe(token: BotToken, pass: Pass): Observed {
-    const { confirmed, secret, consumers } = pass;
+    const { confirmed, consumers } = pass;
+    const secret = pass.secret.seen(token);
+    const carried = carriedBy({ token, secret });
+    const listed = carried.map(
+      ({ index, issuerUID }) => [index, this.#secrets.statusLists.seen(index, issuerUID)] as const,
+    );
     const others = this.#world.caches.tokens.byIndex('secret', secretKeyOf(token));
     const earlier = others.find(other => claims(other) && other !== token && isOlder(other, token));
     return {
       token,
       botUser: this.#botUser(token),
-      secret: secret.seen(token),
+      secret,
       confirmed,
       revocations: this.#handOver.seen(token),
+      lostIssuer: this.#handOver.lostIssuer(token),
       earlierClaim: earlier && `BotToken/${earlier.metadata.name}`,
-      refused: secret.refused,
+      listed: new Map(listed),
+      refused: pass.unlisted ?? pass.secret.refused,
       targets: consumers.seen(token),
     };
   }
@@ -106,8 +121,9 @@ export class BotTokens {
     const tokenNamespaceLabels = labelsOf(caches.namespaces, token.metadata.namespace);
     const seen = { ...issuerSeen(caches, botUser), tokenNamespaceLabels };
     const rivals = botUsers.byIndex('username', usernameKeyOf(botUser)).filter(rival => rival !== botUser);
-    const grant = tokenGrant(token, botUser, rivals, seen, this.#world.clock.now());
-    return { state: 'found', uid: botUser.metadata.uid, grant };
+    const now = this.#world.clock.now();
+    const grant = tokenGrant(token, botUser, rivals, seen, now);
+    return { state: 'found', uid: botUser.metadata.uid, suspended: isSuspended(botUser, now), grant };
   }
 
   // Act --------------------------------------------------------------------------------------------------------
@@ -135,10 +151,28 @@ export class BotTokens {
         return pass.consumers.look(token, step, signal);
       case 'restart-workload':
         return pass.consumers.restart(token, step, signal);
+      case 'list':
+        return this.#list(token, step, pass, signal);
       case 'hand-over':
         return this.#handOver.carryOut(token, step, signal);
       default:
         return unreachable(step);
+    }
+  }
+
+  /**
+   * What the API server refuses, or a list that is none any more, is there at the next look. For a token that goes so is
+   * every other failure: it must be put down, or nobody would know after a restart that it is time for a hand-over.
+   */
+  async #list(token: BotToken, { issuer, changes }: Step & { do: 'list' }, pass: Pass, signal: AbortSignal) {
+    try {
+      await this.#secrets.statusLists.write(issuer, changes, signal);
+    } catch (error) {
+      const goes = handOverTime({ token, botUser: this.#botUser(token) }) !== undefined;
+      const refused = refusedList(error) ?? (goes ? failedList(error, signal) : undefined);
+      if (refused === undefined) throw error;
+      pass.unlisted = refused;
+      this.#world.metrics.failed.inc({ reason: refused.reason });
     }
   }
 

@@ -16,7 +16,8 @@ import { BotUsers } from './bot-users.ts';
 import { HandOver } from './hand-over.ts';
 import type { Installation } from './installation.ts';
 import { Revocations, revokersOf } from './revocations.ts';
-import { SigningKeys } from './signing-keys.ts';
+import type { SigningKeys } from './signing-keys.ts';
+import type { StatusLists } from './status-lists.ts';
 import { TokenIssuers } from './token-issuers.ts';
 import { addToken, connect } from './triggers.ts';
 import { reconcileUnreadable, type UnreadableKind } from './unreadable.ts';
@@ -36,17 +37,25 @@ export class Operator {
 
   constructor(
     world: World,
-    o: { flags: Flags; installation: Installation; shards: Shards; log: Log; metrics: Metrics },
+    o: {
+      flags: Flags;
+      installation: Installation;
+      shards: Shards;
+      keys: SigningKeys;
+      statusLists: StatusLists;
+      log: Log;
+      metrics: Metrics;
+    },
   ) {
-    const { caches, client } = world;
-    const keys = new SigningKeys({ client, namespace: o.flags.namespace, secrets: caches.secrets });
+    const { caches } = world;
+    const { keys, statusLists } = o;
     const { clusterID, digestKey } = o.installation;
     const handOver = new HandOver(world, { namespace: o.flags.namespace, clusterID });
-    const tokens = new BotTokens(world, { keys, digestKey, handOver });
+    const tokens = new BotTokens(world, { keys, statusLists, digestKey, handOver });
     const botUsers = new BotUsers(world);
     const issuers = new TokenIssuers(world, keys);
     const revocations = new Revocations(world, {
-      revokers: revokersOf(world),
+      revokers: revokersOf(world, statusLists),
       clusterID,
       owns: uid => o.shards.owns(uid),
     });

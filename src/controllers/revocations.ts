@@ -1,13 +1,15 @@
 import { clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
 import { type Revocation, revocationKind } from '../api/revocation.ts';
-import { BotmintError, retryOf, unreachable } from '../base/errors.ts';
+import { retryOf, unreachable } from '../base/errors.ts';
 import { type Attempt, decide, isOpen, type Step } from '../decide/revocation.ts';
 import { JWTRevoker, type JWTRevokerOptions } from '../issuers/jwt/revoke.ts';
 import type { Revoker } from '../issuers/revoker.ts';
 import type { Outcome } from '../kube/controller.ts';
 import { isConflict } from '../kube/errors.ts';
 import { type Key, keyOf, rawOf } from '../kube/objects.ts';
+import { wordsOf } from './failed-attempt.ts';
 import { Kept } from './kept.ts';
+import type { StatusLists } from './status-lists.ts';
 import { Unsettled, type World } from './world.ts';
 
 /** More steps than two attempts take, with a conflict at each write. */
@@ -17,12 +19,19 @@ const mostSteps = 12;
 export type Revokers = { readonly [type in Revocation['spec']['issuer']['type']]: Revoker };
 
 /** The revokers of a cluster: each knows the issuers of its type. */
-export function revokersOf({ client }: Pick<World, 'client'>): Revokers {
+export function revokersOf({ client }: Pick<World, 'client'>, statusLists: Pick<StatusLists, 'write'>): Revokers {
   const isThere: JWTRevokerOptions['isThere'] = async ({ name, uid }, signal) => {
     const live = await client.get(rawOf(clusterTokenIssuerKind), { name }, { signal });
     return live?.metadata.uid === uid;
   };
-  return { jwt: new JWTRevoker({ isThere, markInvalid: async () => undefined }) };
+  const markInvalid: JWTRevokerOptions['markInvalid'] = async (issuer, indexes, signal) => {
+    await statusLists.write(
+      issuer,
+      indexes.map(index => ({ index, status: 'INVALID' })),
+      signal,
+    );
+  };
+  return { jwt: new JWTRevoker({ isThere, markInvalid }) };
 }
 
 export interface RevocationsOptions {
@@ -91,10 +100,10 @@ export class Revocations {
       const order = { mark: { clusterID, ...owner }, issuer, credentials };
       return { outcome: await this.#of.revokers[issuer.type].revoke(order, signal) };
     } catch (error) {
-      if (signal.aborted || !(error instanceof BotmintError)) throw error;
+      const words = wordsOf(error, signal);
+      if (words === undefined) throw error;
       this.#world.metrics.failed.inc({ reason: 'RevocationFailed' });
       const retry = retryOf(error);
-      const words = `${error.reason}: ${error.message}`;
       return { outcome: 'failed', words, ...(retry.kind === 'after' && { notBeforeSeconds: retry.seconds }) };
     }
   }

@@ -3,7 +3,7 @@ import type { Inputs } from '../api/inputs.ts';
 import type { SecretValue } from '../base/secret-value.ts';
 import { type OwnSecret, type Step, secretNameOf } from '../decide/bot-token-seen.ts';
 import type { Recorded } from '../decide/bot-token-status.ts';
-import { digestOf } from '../decide/digest.ts';
+import { digestOf, statusListTag } from '../decide/digest.ts';
 import { inputsOf } from '../decide/inputs-of.ts';
 import { render } from '../decide/secret-data.ts';
 import { dropped, marksOf, renderingOf, wantedMetadata } from '../decide/secret-metadata.ts';
@@ -23,11 +23,14 @@ export interface Minted {
 export async function mint(
   token: BotToken,
   step: Step & { do: 'issue' },
-  o: { issuerURL: string; key: SigningKey; digestKey: SecretValue; now: Date },
+  o: { issuerURL: string; key: SigningKey; statusListIndex: number; digestKey: SecretValue; now: Date },
 ): Promise<Minted> {
   const { name, uid, namespace = '' } = token.metadata;
-  const unsigned = inputsOf(token, step, { keyID: o.key.kid, now: o.now });
+  const { statusListIndex } = o;
   const tokenID = newTokenID(uid, step.revision);
+  const tag = statusListTag({ namespace, tokenID, index: statusListIndex }, o.digestKey);
+  const made = inputsOf(token, step, { keyID: o.key.kid, now: o.now });
+  const unsigned: Inputs = { ...made, statusListIndex, statusListTag: tag };
   const signed = await signBotToken(o.key, {
     issuerURL: o.issuerURL,
     tokenID,

@@ -54,9 +54,22 @@ export class StatusLists {
     });
   }
 
-  /** What is known of an index that this issuer gave. */
-  seen(index: number, issuer: { uid: string }): Listed {
-    return this.#shards.seen(index, issuer);
+  /** What is known of an index. The issuer's UID is asked for only where its list is missing. */
+  seen(index: number, issuerUID: string | undefined): Listed {
+    return this.#shards.seen(index, issuerUID);
+  }
+
+  /** A list of this issuer as it is served; `unreadable`: it is there, and nobody can say what is in it. */
+  published(list: number, issuer: { uid: string }): { lst: string } | 'unreadable' | undefined {
+    const { statusLists } = this.#of.caches;
+    const shard = statusLists.get(this.#shards.keyOf(list));
+    if (shard !== undefined) return shard.issuerUID === issuer.uid ? shard : undefined;
+    return statusLists.unreadable(this.#shards.keyOf(list)) === undefined ? undefined : 'unreadable';
+  }
+
+  /** The numbers of the lists of this issuer. */
+  numbers(issuer: { uid: string }): readonly number[] {
+    return this.#of.caches.statusLists.byIndex('issuer', issuer.uid).map(({ number }) => number);
   }
 
   /** An index for a token that is about to be signed: nobody ever had it, and nobody else ever will. */

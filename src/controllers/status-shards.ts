@@ -58,14 +58,13 @@ export class StatusShards {
     of.store.onChange(({ before, after }) => this.#changed(before, after));
   }
 
-  /** What the cache says of an index that an issuer gave. */
-  seen(index: number, issuer: { uid: string }): Listed {
+  /** What the cache says of an index. A list that is missing can be made anew while its issuer is there. */
+  seen(index: number, issuerUID: string | undefined): Listed {
     const { list, idx } = placeOf(index);
     const shard = this.#of.store.get(this.keyOf(list));
-    if (shard !== undefined)
-      return shard.issuerUID === issuer.uid ? (shard.statuses.at(idx) ?? 'unreadable') : 'retired';
+    if (shard !== undefined) return shard.statuses.at(idx) ?? 'unreadable';
     if (this.#of.store.unreadable(this.keyOf(list)) !== undefined) return 'unreadable';
-    return this.#of.issuers.byUID(issuer.uid) === undefined ? 'retired' : 'missing';
+    return this.#of.issuers.byUID(issuerUID ?? '') === undefined ? 'retired' : 'missing';
   }
 
   keyOf(list: number): Key {
@@ -139,7 +138,7 @@ export class StatusShards {
         store.put(await client.patch(statusShards, shard.metadata, { data }, { signal, resourceVersion }));
         return true;
       }
-      const issuer = this.#of.issuers.byUID(batch[0]?.issuer.uid ?? '');
+      const issuer = batch.map(({ issuer }) => this.#of.issuers.byUID(issuer.uid)).find(each => each !== undefined);
       if (issuer === undefined) return true; // its lists go with it
       store.put(await client.create(statusShards, draft.body(issuer, list, namespace), { signal }));
       this.#of.log.warn({ list, issuer: issuer.metadata.name }, 'made a deleted status list anew');

@@ -6,9 +6,10 @@ import { readBack } from '../decide/secret-data.ts';
 import { renderingOf } from '../decide/secret-metadata.ts';
 import { SigningKeyInvalid } from '../issuers/jwt/keys.ts';
 import { type Metadata, secretMetadata, secrets } from '../kube/core-kinds.ts';
-import { isAlreadyExists, isConflict, isNotFound, KubeError } from '../kube/errors.ts';
+import { isAlreadyExists, isConflict, isNotFound, isRefusal, KubeError } from '../kube/errors.ts';
 import { compareVersions, keyOf, type Ref } from '../kube/objects.ts';
 import { secretKeyOf } from './caches.ts';
+import { withGenuineIndex } from './genuine-index.ts';
 import { dataOf, digestOfSecret, type SecretReadings } from './secret-readings.ts';
 import {
   type Minted,
@@ -21,11 +22,13 @@ import {
   withoutValues,
 } from './secret-writes.ts';
 import type { SigningKeys } from './signing-keys.ts';
+import type { StatusLists } from './status-lists.ts';
 import type { World } from './world.ts';
 
 export interface TokenSecretOptions {
   world: World;
   keys: SigningKeys;
+  statusLists: Pick<StatusLists, 'seen' | 'take' | 'write'>;
   digestKey: SecretValue;
   readings: SecretReadings;
 }
@@ -55,7 +58,10 @@ export class TokenSecret {
     const secret = cached === undefined || newer ? live : cached;
     if (secret === undefined) return { state: 'absent', confirmed: this.#live !== undefined };
     const seen = this.#of.readings.seen(token, secret, secret === live);
-    return seen.state === 'ours' ? { ...seen, unreadable: this.#unreadableAt === seen.resourceVersion } : seen;
+    if (seen.state !== 'ours') return seen;
+    const known = { tokenID: token.status?.tokenID, inputs: token.status?.issued?.inputs };
+    const metadata = withGenuineIndex(seen.metadata, token.metadata.namespace ?? '', this.#of.digestKey, known);
+    return { ...seen, metadata, unreadable: this.#unreadableAt === seen.resourceVersion };
   }
 
   /** Metadata first: the values of a Secret are asked for only when it is known to be ours. */
@@ -88,8 +94,10 @@ export class TokenSecret {
     if (issuer?.metadata.uid !== step.wish.issuer.uid) return; // it went while this pass ran: look again
     try {
       const key = await this.#of.keys.active(issuer, signal);
+      const statusListIndex = await this.#of.statusLists.take(issuer, token, signal);
       const { issuerURL } = issuer.spec.jwt;
-      const minted = await mint(token, step, { issuerURL, key, digestKey: this.#of.digestKey, now: clock.now() });
+      const { digestKey } = this.#of;
+      const minted = await mint(token, step, { issuerURL, key, statusListIndex, digestKey, now: clock.now() });
       const body = step.over === undefined ? newSecret(token, minted) : this.#rewritten(token, step.over, minted);
       const written = await this.#write(token, signal, {
         over: step.over,
@@ -99,6 +107,7 @@ export class TokenSecret {
       });
       if (written) metrics.issued.inc({ issuer: issuer.metadata.name, cause: step.cause });
     } catch (error) {
+      if (error instanceof KubeError && isRefusal(error)) return this.#refuseIndex(issuer.metadata.name, error);
       if (!(error instanceof SigningKeyInvalid)) throw error;
       this.refused = {
         operation: 'Write',
@@ -169,7 +178,7 @@ export class TokenSecret {
       }
       if (!(error instanceof KubeError)) throw error;
       const answer = withoutValues(error, data);
-      if (!isRefusal(answer.status)) throw answer;
+      if (!isRefusal(answer)) throw answer;
       this.#refuse(token, 'Write', answer);
       return false;
     }
@@ -185,9 +194,16 @@ export class TokenSecret {
       this.#live = { secret: undefined };
     } catch (error) {
       if (isConflict(error)) return this.read(token, signal);
-      if (!(error instanceof KubeError && isRefusal(error.status))) throw error;
+      if (!(error instanceof KubeError && isRefusal(error))) throw error;
       this.#refuse(token, step.cause === 'revoked' ? 'Delete' : 'Write', error);
     }
+  }
+
+  /** No index of the status lists, no token: it could not be revoked for those who verify offline. */
+  #refuseIndex(issuer: string, { reason, message }: KubeError): void {
+    const words = `the API server refused a status list of ClusterTokenIssuer ${issuer}: ${reason}: ${message}`;
+    this.refused = { operation: 'Write', reason: 'WriteRefused', message: words };
+    this.#of.world.metrics.failed.inc({ reason: 'WriteRefused' });
   }
 
   /** Keeps what the API server said of the Secret for the next look. */
@@ -197,11 +213,6 @@ export class TokenSecret {
     this.refused = { operation, reason: 'WriteRefused', message: words };
     this.#of.world.metrics.failed.inc({ reason: 'WriteRefused' });
   }
-}
-
-/** Refused for what it is, and not because the server is busy, unsure or does not know us. */
-function isRefusal(status: number): boolean {
-  return status >= 400 && status < 500 && status !== 401 && status !== 408 && status !== 409 && status !== 429;
 }
 
 function secretRefOf(token: BotToken): Ref {

@@ -26,6 +26,11 @@ export function connect(caches: Caches, controllers: Controllers): void {
   caches.botUsers.onChange(({ before, after }) => botUserChanged(caches, controllers, before, after));
   caches.issuers.onChange(({ before, after }) => issuerChanged(caches, controllers, before, after));
   connectUnreadables(caches, controllers);
+  // A list that is new, or gone: one that somebody edited, restored or deleted looks like that.
+  caches.statusLists.onChange(({ before, after }) => {
+    const uid = (before === undefined ? after : after === undefined ? before : undefined)?.issuerUID;
+    for (const token of uid === undefined ? [] : caches.tokens.byIndex('issuerUID', uid)) addToken(controllers, token);
+  });
   caches.revocations.onChange(({ after }) => after && controllers.revocations.add(keyOf(after)));
   caches.namespaces.onChange(({ before, after }) => {
     const object = after ?? before;

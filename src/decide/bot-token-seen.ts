@@ -5,6 +5,7 @@ import type { Operation, Recorded, StatusWrite } from './bot-token-status.ts';
 import type { Change } from './change.ts';
 import type { Grant, Wish } from './grant.ts';
 import type { Estate } from './hand-over.ts';
+import type { ListChange, Listed } from './listing.ts';
 import type { RolloutStep, TargetsSeen } from './rollout.ts';
 import type { SecretMetadata } from './secret-metadata.ts';
 
@@ -36,7 +37,8 @@ export type BotUserSeen =
   | { state: 'deleted'; since: string }
   /** It is there, in a form that this version does not know. */
   | { state: 'unreadable' }
-  | { state: 'found'; uid: string; grant: Grant<Wish> };
+  /** `suspended`: no token of it works for now. */
+  | { state: 'found'; uid: string; suspended: boolean; grant: Grant<Wish> };
 
 /** Everything that a decision about one BotToken rests on. */
 export interface Observed {
@@ -47,9 +49,13 @@ export interface Observed {
   confirmed: { botUser: boolean; issuer: boolean };
   /** The Revocations that have taken something over from this token. */
   revocations: readonly Revocation[];
+  /** Who issued the superseded tokens of one that has no record any more; undefined: nobody who is still there. */
+  lostIssuer: Estate['issuer'] | undefined;
+  /** What the status lists say of the indexes that the token carries. One that is not in here is of no concern. */
+  listed: ReadonlyMap<number, Listed>;
   /** The BotToken that names the same Secret and was there first, as `<Kind>/<name>`. */
   earlierClaim: string | undefined;
-  /** A write of the Secret that the API server refused in this pass. */
+  /** A write of the Secret or of a status list that the API server refused in this pass. */
   refused: Refused | undefined;
   /** What live reads of this pass have shown of the workloads of an open roll-out. */
   targets: TargetsSeen;
@@ -58,7 +64,7 @@ export interface Observed {
 /** Where the BotUser is there, and can be read. */
 export type Found = Observed & { botUser: BotUserSeen & { state: 'found' } };
 
-/** `Delete`: the end of a credential was refused; all else is `Write`. */
+/** `Delete`: the end of a credential was refused; `Revoke`: what a status list is to say of it; all else is `Write`. */
 export interface Refused {
   operation: Operation;
   reason: Reason;
@@ -91,6 +97,8 @@ export type Step =
   | { do: 'label'; over: OwnSecret; record: Recorded }
   /** `predecessor`: what an object of the same name and a dead UID left behind. */
   | { do: 'delete-secret'; uid: string; resourceVersion: string; cause: 'revoked' | 'predecessor' }
+  /** Say in the status lists what tokens are worth. It is done when the API server has acknowledged it. */
+  | { do: 'list'; issuer: { uid: string }; changes: readonly ListChange[] }
   /** Read workloads, or restart one: for an open roll-out. */
   | Exclude<RolloutStep, { do: 'record' | 'wait' }>
   /** Make a Revocation that takes an estate over, or add the estate to the one that stands. */

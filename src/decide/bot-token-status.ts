@@ -85,10 +85,13 @@ function supersededBy(
 
 /** The recorded credential as one that lives on for so long, at most to its own end; nothing when that has come. */
 function overlapOf({ status }: BotToken, overlapSeconds: number | undefined, now: Date) {
-  const { tokenID, expiresAt } = status ?? {};
+  const { tokenID, expiresAt, issued } = status ?? {};
   const overlapEnd = overlapSeconds === undefined ? undefined : new Date(now.getTime() + overlapSeconds * 1000);
   const end = earliest(overlapEnd, dateOf(expiresAt));
-  return tokenID !== undefined && end !== undefined && end > now ? [{ tokenID, revokeAt: timestamp(end) }] : [];
+  if (tokenID === undefined || end === undefined || end <= now) return [];
+  const statusListIndex = parseInputs(issued?.inputs)?.statusListIndex;
+  const listed = statusListIndex === undefined ? {} : { statusListIndex, ...(expiresAt && { expiresAt }) };
+  return [{ tokenID, revokeAt: timestamp(end), ...listed }];
 }
 
 /** The status after the Secret was lost and its name taken: nothing is in force, and what was lost ends after its overlap (I8). */

@@ -23,6 +23,7 @@ import {
 import { heldBack, isOver, issued, refusal, report, secretInUse, stalled, verdictOf } from './bot-token-verdict.ts';
 import { changeOf, ownChangeOf } from './change.ts';
 import { differ } from './digest.ts';
+import { afterListing } from './listing.ts';
 import { isLabelled, type Marks, marksOf, renderingOf, sameCredential } from './secret-metadata.ts';
 
 /** How often a Secret that is not ours is looked at again: no watch covers it. */
@@ -32,7 +33,7 @@ const foreignSecretPollSeconds = 15;
 export function decide(seen: Observed, now: Date): Step {
   const step = ownStep(seen, now);
   const isIdle = step.do === 'rest' || (step.do === 'write-status' && step.because === 'state');
-  return (isIdle ? rolloutStep(seen, now) : undefined) ?? step;
+  return afterListing(seen, (isIdle ? rolloutStep(seen, now) : undefined) ?? step, now);
 }
 
 function ownStep(seen: Observed, now: Date): Step {
@@ -55,7 +56,9 @@ function ownStep(seen: Observed, now: Date): Step {
   }
   if (botUser.state !== 'found') return withoutBotUser(seen, record, botUser.state, now);
   if (isPaused(token)) return pausedWrite(token, now) ?? { do: 'rest', until: nextTime(token, now) };
-  const waiting = botUser.grant.allowed ? retryTime(token, now) : undefined;
+  // Noted already in this pass, or nothing else could be said of the token.
+  const noted = botUser.grant.allowed || seen.refused?.operation === 'Write';
+  const waiting = noted ? retryTime(token, now) : undefined;
   if (waiting !== undefined && waiting > now) return heldBack(seen, record, waiting, now);
   if (seen.refused?.operation === 'Write') return refusal(seen, record, seen.refused, now);
   return withBotUser({ ...seen, botUser }, record, now);
@@ -165,6 +168,8 @@ function service(seen: Found, record: Recorded, now: Date): Step {
   const compare = isOver(token, record, now) ? ownChangeOf : changeOf;
   const change = grant.allowed ? compare(record.inputs, grant.value) : 'none';
   if (change !== 'none') return issue(seen, record, change, now);
+  if (grant.allowed && !isOver(token, record, now) && isListedInvalid(seen, record))
+    return issue(seen, record, 'lost', now);
   const renewAt = renewTimeOf(token, record.inputs);
   if (renewAt !== undefined && renewAt <= now) return issue(seen, record, 'renewal', now);
   if (secret.state === 'ours' && !isOver(token, record, now)) {
@@ -174,6 +179,11 @@ function service(seen: Found, record: Recorded, now: Date): Step {
     if (!isLabelled(secret.metadata, token, record)) return { do: 'label', over: secret, record };
   }
   return report(seen, verdictOf(token, record, grant, now), now);
+}
+
+/** Revoked for good in the status list though nobody wants it: who verifies offline takes only another one. */
+function isListedInvalid({ listed }: Observed, { inputs }: Recorded): boolean {
+  return inputs.statusListIndex !== undefined && listed.get(inputs.statusListIndex) === 'INVALID';
 }
 
 function hasReason(token: BotToken, reason: Reason): boolean {

@@ -22,3 +22,9 @@ function keyID(key: SecretValue): string {
 export function differ(a: string, b: string): boolean {
   return a !== b && a.split('.')[0] === b.split('.')[0];
 }
+
+/** Shows that an index of the status lists was given to this credential by whoever has the operator's key. */
+export function statusListTag(of: { namespace: string; tokenID: string; index: number }, key: SecretValue): string {
+  const mac = createHmac('sha256', key.reveal()).update('botmint status list');
+  return mac.update(`${of.namespace}/${of.tokenID}/${of.index}`).digest('base64url');
+}

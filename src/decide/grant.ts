@@ -130,6 +130,11 @@ function botUserBars(token: BotToken, { metadata, spec }: BotUser, seen: TokenSe
   return stalls('BotUserDisabled', `${name} is disabled: no token of it works until spec.disabled is false`);
 }
 
+/** Whether no token of a BotUser works for now, as everybody is told who asks: what its spec says may turn round. */
+export function isSuspended({ spec }: BotUser, now: Date): boolean {
+  return spec.disabled === true || (spec.notAfter !== undefined && Date.parse(spec.notAfter) <= now.getTime());
+}
+
 function wishOf(token: BotToken, botUser: BotUser, issuer: ClusterTokenIssuer): Wish {
   const { audiences, scopes, expiresIn } = token.spec;
   const { notAfter } = botUser.spec;

@@ -28,12 +28,20 @@ export function handOverTime({ token, botUser }: Pick<Observed, 'token' | 'botUs
 }
 
 /** What is to be taken over of a token, one estate for each issuer: all that is recorded, and what the Secret names. */
-export function estatesOf({ token, secret }: Pick<Observed, 'token' | 'secret'>): readonly Estate[] {
+export function estatesOf({
+  token,
+  secret,
+  lostIssuer,
+}: Pick<Observed, 'token' | 'secret' | 'lostIssuer'>): readonly Estate[] {
   const recorded = parseInputs(token.status?.issued?.inputs);
+  const issuer = recorded === undefined ? lostIssuer : issuerOf(recorded);
   const marks = secret.state === 'ours' ? marksOf(secret.metadata) : undefined;
+  // An id of another token was put there by somebody else.
+  const isOwn = marks?.tokenID.startsWith(`${token.metadata.uid}.`) === true;
   const parts = [
-    ...(recorded === undefined ? [] : recordedParts(token, recorded)),
-    ...(marks === undefined || marks.inputs === 'unknown' ? [] : [partOf(marks.tokenID, marks.inputs)]),
+    ...(recorded === undefined || token.status?.tokenID === undefined ? [] : [partOf(token.status.tokenID, recorded)]),
+    ...(issuer === undefined ? [] : (token.status?.previous ?? []).map(old => supersededPart(issuer, old))),
+    ...(isOwn && marks.inputs !== 'unknown' ? [partOf(marks.tokenID, marks.inputs)] : []),
   ];
   const issuers = Map.groupBy(parts, ({ issuer }) => issuer.uid);
   return [...issuers.values()].flatMap(own => own.slice(0, 1).map(({ issuer }) => estateOf(token, issuer, own)));
@@ -82,6 +90,8 @@ export function joined(
   return { credentials: [...before.credentials, ...added], notAfter: latest([before.notAfter, notAfter]) };
 }
 
+type Superseded = NonNullable<NonNullable<BotToken['status']>['previous']>[number];
+
 /** One credential, and who issued it. */
 interface Part {
   issuer: Spec['issuer'];
@@ -89,15 +99,8 @@ interface Part {
   notAfter: string | undefined;
 }
 
-function recordedParts({ status }: BotToken, recorded: Inputs): Part[] {
-  const current = status?.tokenID === undefined ? [] : [partOf(status.tokenID, recorded)];
-  const issuer = issuerOf(recorded);
-  const previous = (status?.previous ?? []).map(old => ({
-    issuer,
-    credential: credentialOf(old),
-    notAfter: old.expiresAt,
-  }));
-  return [...current, ...previous];
+function supersededPart(issuer: Spec['issuer'], old: Superseded): Part {
+  return { issuer, credential: credentialOf(old), notAfter: old.expiresAt };
 }
 
 function partOf(tokenID: string, inputs: Inputs): Part {

@@ -72,6 +72,11 @@ export function isOutcomeUnknown(error: unknown): boolean {
   return !(error instanceof KubeError) || error.status >= 500;
 }
 
+/** Refused for what it is, and not because the server is busy, unsure or does not know us. */
+export function isRefusal({ status }: KubeError): boolean {
+  return status >= 400 && status < 500 && status !== 401 && status !== 408 && status !== 409 && status !== 429;
+}
+
 /** There is nothing under that name (any more). */
 export function isNotFound(error: unknown): boolean {
   return error instanceof KubeError && error.status === 404;

@@ -1,23 +1,26 @@
 import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
 
 /** What is served for each issuer. */
-export type Endpoint = 'discovery' | 'jwks' | 'introspect';
+export type Endpoint = 'discovery' | 'jwks' | 'introspect' | 'statusLists';
 
-/** The paths below an issuer's own. `jwks` and `introspect` are what discovery names below the issuerURL. */
+/** The paths below an issuer's own. All but the first are what discovery names below the issuerURL. */
 export const endpointPaths = {
   discovery: '/.well-known/openid-configuration',
   jwks: '/jwks',
   introspect: '/introspect',
+  statusLists: '/status',
 } as const satisfies Record<Endpoint, string>;
 
 /** RFC 8414 section 3.1 puts its well-known part before the issuer's path, where OpenID Connect puts its own behind it. */
 const rfc8414Prefix = '/.well-known/oauth-authorization-server';
 
+/** One list: its number as it is written, without leading zeros. */
+const statusListPath = /^(.*)\/status\/(0|[1-9][0-9]{0,9})$/;
+
+type Reading = { endpoint: Endpoint } | { endpoint: 'statusList'; list: number };
+
 /** The endpoint and whose it is. */
-export interface Route {
-  issuer: ClusterTokenIssuer;
-  endpoint: Endpoint;
-}
+export type Route = { issuer: ClusterTokenIssuer } & Reading;
 
 /**
  * Finds the issuer that a request is for: `/issuers/<name>/…` under any Host, then the path of an issuerURL. Where
@@ -25,19 +28,21 @@ export interface Route {
  */
 export function routeOf(path: string, host: string, issuers: Iterable<ClusterTokenIssuer>): Route | undefined {
   const all = [...issuers];
-  for (const { endpoint, base } of readings(path)) {
+  for (const { base, ...reading } of readings(path)) {
     const issuer = named(base, all) ?? byURL(base, host, all);
-    if (issuer !== undefined) return { issuer, endpoint };
+    if (issuer !== undefined) return { issuer, ...reading };
   }
   return undefined;
 }
 
 /** Each way to split a path into an issuer's part and an endpoint. */
-function readings(path: string): { endpoint: Endpoint; base: string }[] {
-  const endpoints: Endpoint[] = ['discovery', 'jwks', 'introspect'];
-  const below = endpoints
+function readings(path: string): (Reading & { base: string })[] {
+  const endpoints: Endpoint[] = ['discovery', 'jwks', 'introspect', 'statusLists'];
+  const below: (Reading & { base: string })[] = endpoints
     .filter(endpoint => path.endsWith(endpointPaths[endpoint]))
     .map(endpoint => ({ endpoint, base: path.slice(0, -endpointPaths[endpoint].length) }));
+  const [, base, list] = statusListPath.exec(path) ?? [];
+  if (base !== undefined) below.push({ endpoint: 'statusList', list: Number(list), base });
   const isRFC8414 = path === rfc8414Prefix || path.startsWith(`${rfc8414Prefix}/`);
   return isRFC8414 ? [...below, { endpoint: 'discovery', base: path.slice(rfc8414Prefix.length) }] : below;
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
 import { parseDuration } from '../api/durations.ts';
@@ -8,8 +7,10 @@ import type { Counter, Metrics } from '../base/metrics.ts';
 import { SecretValue } from '../base/secret-value.ts';
 import { CallerAccess, type Reviewer } from './access.ts';
 import { type Answer, failure, json, unavailable } from './answer.ts';
+import { type Document, type EndpointRequest, etagOf, methodNotAllowed, published } from './documents.ts';
 import { Introspection, type IntrospectionDeps, parseIntrospectionRequest, publishedKeys } from './introspection.ts';
 import { endpointPaths, type Route, routeOf } from './issuer-paths.ts';
+import { StatusListEndpoints, type StatusListEndpointsDeps } from './status-lists.ts';
 
 /** The longest that a relying party may keep discovery and keys; a key that was stopped verifies for so long where they are kept. */
 const longestMaxAgeSeconds = 300;
@@ -20,7 +21,7 @@ const bodyLimit = 128 * 1024;
 /** For the reads behind one introspection. */
 const deadlineMilliseconds = 5_000;
 
-export interface JWTEndpointsDeps extends IntrospectionDeps {
+export interface JWTEndpointsDeps extends IntrospectionDeps, StatusListEndpointsDeps {
   issuers: { values(): Iterable<ClusterTokenIssuer> };
   /** For TokenReview and SubjectAccessReview. */
   reviewer: Reviewer;
@@ -31,7 +32,7 @@ export interface JWTEndpointsDeps extends IntrospectionDeps {
 }
 
 /**
- * Serves discovery, keys and introspection of every issuer, each below `/issuers/<name>` and below its issuerURL. It takes
+ * Serves discovery, keys, status lists and introspection of every issuer, each below `/issuers/<name>` and below its issuerURL. It takes
  * every path that no other route of the app has, because any path may be that of an issuerURL.
  */
 export function jwtEndpoints(app: FastifyInstance, deps: JWTEndpointsDeps): void {
@@ -45,24 +46,17 @@ export function jwtEndpoints(app: FastifyInstance, deps: JWTEndpointsDeps): void
   });
 }
 
-/** What the endpoints look at in a request. */
-export interface EndpointRequest {
-  method: string;
-  path: string;
-  host: string;
-  headers: Readonly<Record<string, string | string[] | undefined>>;
-  body: string;
-}
-
 class Endpoints {
   readonly #deps: JWTEndpointsDeps;
   readonly #introspection: Introspection;
+  readonly #statusLists: StatusListEndpoints;
   readonly #access: CallerAccess;
   readonly #introspections: Counter<'issuer' | 'result'>;
 
   constructor(deps: JWTEndpointsDeps) {
     this.#deps = deps;
     this.#introspection = new Introspection(deps);
+    this.#statusLists = new StatusListEndpoints(deps);
     this.#access = new CallerAccess(deps.reviewer, deps.clock);
     this.#introspections = deps.metrics.counter(
       'botmint_introspections_total',
@@ -78,9 +72,15 @@ class Endpoints {
     if (route === undefined) return failure(404, 'not_found', 'no issuer has this path');
     switch (route.endpoint) {
       case 'discovery':
-        return published(request, route.issuer, discovery(route.issuer), 'application/json');
-      case 'jwks':
-        return published(request, route.issuer, { keys: publishedKeys(route.issuer) }, 'application/jwk-set+json');
+        return published(request, document(route.issuer, discovery(route.issuer), 'application/json'));
+      case 'jwks': {
+        const keys = publishedKeys(route.issuer);
+        return published(request, document(route.issuer, { keys }, 'application/jwk-set+json'));
+      }
+      case 'statusLists':
+        return this.#statusLists.all(request, route.issuer);
+      case 'statusList':
+        return this.#statusLists.answer(request, route.issuer, route.list);
       case 'introspect':
         return this.#introspect(request, route);
     }
@@ -141,7 +141,7 @@ interface Outcome {
   answer: Answer;
 }
 
-/** What kube-apiserver's own issuer serves (OpenID Connect Discovery), and where introspection is (RFC 8414 section 2). */
+/** What kube-apiserver's own issuer serves (OpenID Connect Discovery), and where introspection (RFC 8414 section 2) and status lists are. */
 function discovery(issuer: ClusterTokenIssuer): object {
   const { issuerURL, algorithm } = issuer.spec.jwt;
   const algorithms = new Set([algorithm, ...publishedKeys(issuer).map(key => key.alg)]);
@@ -153,6 +153,7 @@ function discovery(issuer: ClusterTokenIssuer): object {
     id_token_signing_alg_values_supported: [...algorithms],
     introspection_endpoint: issuerURL + endpointPaths.introspect,
     introspection_endpoint_auth_methods_supported: ['Bearer'],
+    status_list_aggregation_endpoint: issuerURL + endpointPaths.statusLists,
   };
 }
 
@@ -164,20 +165,9 @@ function maxAgeSeconds({ spec }: ClusterTokenIssuer): number {
   return Math.min(longestMaxAgeSeconds, Math.floor(Number(parseDuration(spec.jwt.keyActivationDelay)) / 2));
 }
 
-/** A document of an issuer that everybody may read and keep for a while. */
-function published(request: EndpointRequest, issuer: ClusterTokenIssuer, value: object, contentType: string): Answer {
-  if (request.method !== 'GET' && request.method !== 'HEAD') return methodNotAllowed('GET, HEAD');
+function document(issuer: ClusterTokenIssuer, value: object, contentType: string): Document {
   const body = JSON.stringify(value);
-  const etag = `"${createHash('sha256').update(body).digest('base64url')}"`;
-  const headers = { 'cache-control': `public, max-age=${maxAgeSeconds(issuer)}`, etag };
-  if (matches(request.headers['if-none-match'], etag)) return { status: 304, headers, body: '' };
-  return { status: 200, headers: { ...headers, 'content-type': contentType }, body };
-}
-
-/** RFC 9110 section 13.1.2: a list, or `*`, compared without regard to `W/`. */
-function matches(header: string | string[] | undefined, etag: string): boolean {
-  const tags = String(header ?? '').split(',');
-  return tags.some(tag => ['*', etag, `W/${etag}`].includes(tag.trim()));
+  return { body, contentType, maxAgeSeconds: maxAgeSeconds(issuer), etag: etagOf(body) };
 }
 
 /** What is wrong with an introspection request before anybody is asked who sends it. */
@@ -206,12 +196,9 @@ function forbidden(username: string, issuer: string): Answer {
   });
 }
 
-function methodNotAllowed(allow: string): Answer {
-  return failure(405, 'invalid_request', `only ${allow}`, { allow });
-}
-
 function requestOf({ method, url, host, headers, body }: FastifyRequest): EndpointRequest {
-  return { method, path: url.split('?')[0] ?? '', host, headers, body: typeof body === 'string' ? body : '' };
+  const [path = '', query = ''] = url.split('?', 2);
+  return { method, path, query, host, headers, body: typeof body === 'string' ? body : '' };
 }
 
 /** As bytes: fastify would add a charset to the type of a text, which JSON does not have. */

@@ -3,7 +3,7 @@ import type { BotToken } from '../../src/api/bot-token.ts';
 import { managedCredential, managedLabel, managedSigningKey } from '../../src/api/names.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { SecretValue } from '../../src/base/secret-value.ts';
-import { BotTokens } from '../../src/controllers/bot-tokens.ts';
+import { BotTokens, type BotTokensOptions } from '../../src/controllers/bot-tokens.ts';
 import { Caches } from '../../src/controllers/caches.ts';
 import { HandOver } from '../../src/controllers/hand-over.ts';
 import { SigningKeys } from '../../src/controllers/signing-keys.ts';
@@ -93,7 +93,13 @@ async function world(o: {
   const keys = new SigningKeys({ client, namespace: 'botmint-system', secrets: caches.secrets });
   const all = { caches, client, clock, metrics: tokenMetrics(metrics), report: () => {} };
   const handOver = new HandOver(all, { namespace: 'botmint-system', clusterID: 'this-cluster' });
-  const tokens = new BotTokens(all, { keys, digestKey: new SecretValue('the key of this operator'), handOver });
+  const statusLists: BotTokensOptions['statusLists'] = {
+    seen: () => 'VALID',
+    take: async () => 5,
+    write: async () => {},
+  };
+  const digestKey = new SecretValue('the key of this operator');
+  const tokens = new BotTokens(all, { keys, statusLists, digestKey, handOver });
   return { caches, seen, reconcile: () => tokens.reconcile('team-a/deploy', signal) };
 }
 

@@ -101,6 +101,17 @@ test('one that was carried out and went in between is made again', async () => {
   expect((await live())?.metadata.uid).not.toBe(made);
 });
 
+test('one that nobody can read is left alone, and the token waits', async () => {
+  const namespace = await cluster.namespace();
+  const { caches, settle } = operator(namespace);
+  await settle();
+  const [made] = caches.revocations.values();
+  if (made === undefined) throw new Error('none was made');
+  const other = operator(namespace);
+  other.caches.revocations.putUnreadable({ metadata: { ...made.metadata, resourceVersion: `${'9'.repeat(30)}` } });
+  await expect(other.settle()).rejects.toThrow('is in a form that this version does not know');
+});
+
 test('there is nothing to hand over of a token that has none', () => {
   expect(estatesOf(seen({ token: { ...going, status: {} }, secret: { state: 'absent', confirmed: true } }))).toEqual(
     [],

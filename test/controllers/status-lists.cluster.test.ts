@@ -170,9 +170,9 @@ describe('revocations', () => {
     const place = await Place.make();
     const [a, b] = [await place.replica('a'), await place.replica('b')];
     const index = await place.take(a);
-    await eventually('b sees the list', () => b.lists.seen(index, place.issuer.metadata) === 'VALID');
+    await eventually('b sees the list', () => b.lists.seen(index, place.issuer.metadata.uid) === 'VALID');
     await a.lists.write(place.issuer.metadata, invalid(index), signal);
-    await eventually('b sees it', () => b.lists.seen(index, place.issuer.metadata) === 'INVALID', { seconds: 1 });
+    await eventually('b sees it', () => b.lists.seen(index, place.issuer.metadata.uid) === 'INVALID', { seconds: 1 });
   });
 
   test('are final; a suspension is not', async () => {
@@ -212,7 +212,7 @@ describe('a list that somebody edits', () => {
     const index = await place.take(replica);
     const { path } = await place.shard();
     await api.patch(path, { data: { lst: 'broken' } });
-    await eventually('it is seen', () => replica.lists.seen(index, place.issuer.metadata) === 'unreadable');
+    await eventually('it is seen', () => replica.lists.seen(index, place.issuer.metadata.uid) === 'unreadable');
     const written = replica.lists.write(place.issuer.metadata, invalid(index), signal);
     await expect(written).rejects.toMatchObject({ reason: 'StatusListInvalid' });
     expect(placeOf(await place.take(replica)).list).not.toBe(placeOf(index).list);
@@ -226,7 +226,7 @@ describe('a list that somebody edits', () => {
     await replica.lists.write(place.issuer.metadata, invalid(revoked), signal);
     const { path } = await place.shard();
     await api.delete(path);
-    await eventually('it is seen', () => replica.lists.seen(other, place.issuer.metadata) === 'missing');
+    await eventually('it is seen', () => replica.lists.seen(other, place.issuer.metadata.uid) === 'missing');
     await replica.lists.write(place.issuer.metadata, [], signal);
     expect(await place.shards()).toEqual([]);
     await replica.lists.write(place.issuer.metadata, invalid(other), signal);
@@ -246,7 +246,7 @@ describe('a list that somebody edits', () => {
     const index = await place.take(replica);
     const { path } = await place.shard();
     await api.patch(path, { metadata: { labels: { 'botmint.dev/managed': null } } });
-    await eventually('it is seen', () => replica.lists.seen(index, place.issuer.metadata) === 'missing');
+    await eventually('it is seen', () => replica.lists.seen(index, place.issuer.metadata.uid) === 'missing');
     await replica.lists.write(place.issuer.metadata, invalid(index), signal);
     expect(await place.at(index)).toBe('INVALID');
   });
@@ -276,7 +276,7 @@ describe('what was left behind', () => {
     const { list, data } = await place.shard();
     expect([list.at(placeOf(lost).idx), list.at(placeOf(carried).idx), data.held]).toEqual(['INVALID', 'VALID', '{}']);
     // Should it live after all: it gives nothing more of that range.
-    await eventually('the dead one hears of it', () => dead.lists.seen(lost, place.issuer.metadata) === 'INVALID');
+    await eventually('the dead one hears of it', () => dead.lists.seen(lost, place.issuer.metadata.uid) === 'INVALID');
     const next = Math.floor(placeOf(await place.take(dead)).idx / 256);
     expect(next).not.toBe(Math.floor(placeOf(lost).idx / 256));
   });

@@ -4,9 +4,11 @@ import { timestamp } from '../../src/api/conditions.ts';
 import type { Inputs } from '../../src/api/inputs.ts';
 import { revokeFinalizer, tokenIDAnnotation } from '../../src/api/names.ts';
 import type { Revocation } from '../../src/api/revocation.ts';
+import type { TokenStatus } from '../../src/api/token-status.ts';
 import { SecretValue } from '../../src/base/secret-value.ts';
 import type { Step } from '../../src/decide/bot-token-seen.ts';
 import { joined, revocationNameOf } from '../../src/decide/hand-over.ts';
+import type { ListChange } from '../../src/decide/listing.ts';
 import type { restartPatch } from '../../src/decide/rollout.ts';
 import type { Workload } from '../../src/decide/workload-progress.ts';
 import { isLive } from '../../src/issuers/jwt/live.ts';
@@ -55,6 +57,12 @@ export class ApiServer {
   revocations: readonly Revocation[] = [];
   /** The ids of all credentials that ever stood in the Secret. */
   readonly published = new Set<string>();
+  /** The ids of all credentials that were ever recorded. */
+  readonly recorded = new Set<string>();
+  /** What the status lists say; what is not in here is VALID. */
+  lists: ReadonlyMap<number, TokenStatus> = new Map();
+  /** Somebody made a token go though its credential had not been revoked. */
+  forced = false;
   /** Writes whose sender has given up; they arrive some time. */
   readonly inFlight: (() => unknown)[] = [];
   /** What consumes the Secret. */
@@ -72,6 +80,7 @@ export class ApiServer {
     );
     const goes = patched.metadata.deletionTimestamp !== undefined && (patched.metadata.finalizers ?? []).length === 0;
     this.token = goes ? undefined : patched;
+    if (patched.status?.tokenID !== undefined) this.recorded.add(patched.status.tokenID);
     this.writes++;
     return patched;
   }
@@ -90,6 +99,15 @@ export class ApiServer {
     if (this.#precondition(this.secret, resourceVersion).metadata.uid !== uid) throw new Refusal('Conflict');
     this.secret = undefined;
     this.writes++;
+  }
+
+  /** Merged by whoever writes them: what is INVALID stays so. */
+  list(changes: readonly ListChange[]): ReadonlyMap<number, TokenStatus> {
+    const before = this.lists;
+    const open = changes.filter(({ index }) => before.get(index) !== 'INVALID');
+    this.lists = new Map([...before, ...open.map(({ index, status }) => [index, status] as const)]);
+    if (open.some(({ index, status }) => (before.get(index) ?? 'VALID') !== status)) this.writes++;
+    return this.lists;
   }
 
   /** A POST that must not exist, or a patch of the one that was seen. */
@@ -170,12 +188,14 @@ export class ApiServer {
   }
 
   deleteToken(): void {
+    this.forced ||= this.token?.metadata.finalizers === undefined;
     this.token = this.#deleted(this.token);
   }
 
   takeOffFinalizer(): void {
     if (this.token === undefined) return;
     const { finalizers: _, ...metadata } = this.token.metadata;
+    this.forced ||= metadata.deletionTimestamp !== undefined;
     const left = { ...this.token, metadata: { ...metadata, ...this.#version() } };
     this.token = metadata.deletionTimestamp === undefined ? left : undefined;
   }

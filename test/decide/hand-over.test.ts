@@ -52,6 +52,20 @@ describe('what a Revocation takes over', () => {
     expect(estate?.notAfter).toBe(notAfter);
   });
 
+  test('includes what was superseded by nothing: its Secret was lost, and with it the record', () => {
+    const previous = [{ tokenID: `${uid}.3.lost`, revokeAt: later(60), statusListIndex: 5 }];
+    const token = { ...served, status: { previous } };
+    const given = { token, secret: { state: 'foreign', confirmed: true } } as const;
+    const [estate] = estatesOf(seen({ ...given, lostIssuer: issuer }));
+    expect(estate).toMatchObject({ issuer, credentials: [{ tokenID: `${uid}.3.lost`, statusListIndex: 5 }] });
+    expect(estatesOf(seen(given))).toEqual([]); // whoever issued it is gone: nobody can verify it
+  });
+
+  test('leaves out what somebody wrote into the Secret', () => {
+    const foreign = secretOf(served, { revision: 4, tokenID: 'another-uid.4.x' });
+    expect(estatesOf(seen({ secret: foreign })).map(({ credentials }) => credentials)).toEqual([[{ tokenID }]]);
+  });
+
   test('includes a token that is in the Secret and not recorded yet, and ends with the last of all', () => {
     const next = `${uid}.4.next`;
     const longer = { ...inputs, expiresAt: '2027-03-01T00:00:00Z' };

@@ -31,6 +31,8 @@ export const users = {
   'takes off the finalizer': (server: ApiServer) => server.takeOffFinalizer(),
   'applies the token': (server: ApiServer) => server.applyToken(),
   'deletes the bot': (server: ApiServer) => server.deleteBotUser(),
+  'disables the bot': (server: ApiServer) => server.disableBotUser(true),
+  'enables the bot': (server: ApiServer) => server.disableBotUser(false),
   'applies the bot': (server: ApiServer) => server.applyBotUser(),
   'loses the Secret': (server: ApiServer) => server.loseSecret(),
   'edits the Secret': (server: ApiServer) => server.changeSecret(() => ({ data: { BUF_TOKEN: 'ZWRpdGVk' } })),

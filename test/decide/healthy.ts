@@ -6,7 +6,7 @@ import { Inputs } from '../../src/api/inputs.ts';
 import { revokeFinalizer } from '../../src/api/names.ts';
 import type { Revocation } from '../../src/api/revocation.ts';
 import type { BotUserSeen, Observed, OwnSecret, SecretSeen } from '../../src/decide/bot-token-seen.ts';
-import { tokenGrant } from '../../src/decide/grant.ts';
+import { isSuspended, tokenGrant } from '../../src/decide/grant.ts';
 import type { TargetsSeen } from '../../src/decide/rollout.ts';
 import { type SecretMetadata, wantedMetadata } from '../../src/decide/secret-metadata.ts';
 
@@ -128,9 +128,11 @@ export interface Situation {
   secret: SecretSeen;
   confirmed: Partial<Observed['confirmed']>;
   revocations: readonly Revocation[];
+  lostIssuer: Observed['lostIssuer'];
   earlierClaim: string;
   refused: Observed['refused'];
   targets: TargetsSeen;
+  listed: Observed['listed'];
 }
 
 /** The healthy situation with something else about it, as an operator sees it. */
@@ -141,7 +143,9 @@ export function seen(change: Partial<Situation> = {}): Observed {
     botUser: botUserSeen({ botUser, issuer, rivals: [], ...change, token }),
     secret: change.secret ?? secret,
     confirmed: { botUser: false, issuer: false, ...confirmed },
+    listed: change.listed ?? new Map(),
     revocations,
+    lostIssuer: change.lostIssuer,
     earlierClaim,
     refused,
     targets,
@@ -154,7 +158,7 @@ function botUserSeen(o: Pick<Situation, 'token' | 'botUser' | 'issuer' | 'rivals
   const { deletionTimestamp: since } = o.botUser.metadata;
   if (since !== undefined) return { state: 'deleted', since };
   const grant = tokenGrant(o.token, o.botUser, o.rivals, { issuer: o.issuer, namespaceLabels: {} }, now);
-  return { state: 'found', uid: o.botUser.metadata.uid, grant };
+  return { state: 'found', uid: o.botUser.metadata.uid, suspended: isSuspended(o.botUser, now), grant };
 }
 
 export function withSpec(spec: Partial<BotToken['spec']>, token: BotToken = served): BotToken {

@@ -45,7 +45,7 @@ function mustRoll({ token, workload, restarts, rolledTo }: ApiServer): boolean {
 }
 
 /** What users do that ends every credential at once. */
-const endings = ['revokes', 'deletes the token', 'takes off the finalizer', 'deletes the bot'];
+const endings = ['revokes', 'deletes the token', 'takes off the finalizer', 'deletes the bot', 'disables the bot'];
 /** What users do that ends a credential which stands in the Secret only. */
 const secretChanges = ['loses the Secret', 'takes off the marks'];
 
@@ -106,12 +106,36 @@ function isNarrower(now: Inputs, before: Inputs): boolean {
 export function hasSettled(server: ApiServer, operators: readonly Operator[]): void {
   while (server.inFlight.length > 0) server.arrive();
   settle(server, operators);
+  listTellsTheTruth(server);
+  server.disableBotUser(false);
+  settle(server, operators);
+  listTellsTheTruth(server);
   const { writes, token, secret, botUser } = server;
   settle(server, [new Operator(server)]);
   expect(server.writes).toBe(writes);
   expect(token?.metadata.deletionTimestamp).toBeUndefined();
   if (token !== undefined && token.spec.revoked !== true && botUser !== undefined) isServed(server, token, secret);
   else expect([server.live(), isFindable(secret)]).toEqual([[], false]);
+}
+
+/**
+ * Who verifies offline is told what introspection says. What was never recorded is not decide's matter (its process looks
+ * after that); what ended by itself says so itself; what a Revocation has taken over is the Revocation's.
+ */
+function listTellsTheTruth(server: ApiServer): void {
+  const live = new Set(server.live().map(({ tokenID }) => tokenID));
+  const over = new Set(server.revocations.flatMap(({ spec }) => spec.credentials.map(({ tokenID }) => tokenID)));
+  const held = new Set([
+    server.token?.status?.tokenID,
+    ...(server.token?.status?.previous ?? []).map(old => old.tokenID),
+  ]);
+  for (const { tokenID, inputs } of server.signed) {
+    const says = server.lists.get(inputs.statusListIndex ?? 0) ?? 'VALID';
+    const ended = inputs.expiresAt !== undefined && Date.parse(inputs.expiresAt) <= server.time.getTime();
+    if (ended || over.has(tokenID) || !server.recorded.has(tokenID) || server.forced) continue;
+    const waits = held.has(tokenID) && server.botUser?.spec.disabled === true;
+    expect([tokenID, says]).toEqual([tokenID, live.has(tokenID) ? 'VALID' : waits ? 'SUSPENDED' : 'INVALID']);
+  }
 }
 
 /** A dead credential may stay in a Secret that a user stripped before it was recorded: nothing leads to it any more. */

@@ -28,7 +28,9 @@ export function minted(
   digestKey: SecretValue,
 ): Minted {
   const { name, namespace = '', uid } = token.metadata;
-  const inputs = inputsOf(token, step, { keyID: 'key-1', now: server.time });
+  // As the controller takes one: no other signing has it.
+  const statusListIndex = server.signed.length + 1;
+  const inputs = { ...inputsOf(token, step, { keyID: 'key-1', now: server.time }), statusListIndex };
   const tokenID = `${uid}.${step.revision}.${server.signed.length}`;
   const claims = {
     iss: server.issuer.spec.jwt.issuerURL,

@@ -15,7 +15,8 @@ import {
 } from '../../src/controllers/secret-writes.ts';
 import { decide } from '../../src/decide/bot-token.ts';
 import type { BotUserSeen, Observed, OwnSecret, Refused, SecretSeen, Step } from '../../src/decide/bot-token-seen.ts';
-import { tokenGrant } from '../../src/decide/grant.ts';
+import { isSuspended, tokenGrant } from '../../src/decide/grant.ts';
+import { carriedBy } from '../../src/decide/listing.ts';
 import { isMarked, restartPatch, type Target, type TargetSeen, targetKey } from '../../src/decide/rollout.ts';
 import { readBack } from '../../src/decide/secret-data.ts';
 import { renderingOf } from '../../src/decide/secret-metadata.ts';
@@ -44,6 +45,7 @@ export class Operator {
   readonly #server: ApiServer;
   #cache: { token: BotToken | undefined; botUser: BotUser | undefined; secret: StoredSecret | undefined };
   #readings = new SecretReadings();
+  #lists: ApiServer['lists'] = new Map();
   #restarts = new Set<string>();
   /** Of these the cache lags until a write shows that they are there. */
   #revocations: readonly Revocation[] = [];
@@ -56,6 +58,8 @@ export class Operator {
 
   /** The watch of one kind catches up. */
   hear(what: 'token' | 'botUser' | 'secret'): void {
+    // Of the lists it hears whenever it hears of anything.
+    this.#lists = this.#server.lists;
     const { token, botUser, secret } = this.#server;
     this.#cache = { ...this.#cache, [what]: { token, botUser, secret: labelled(secret) }[what] };
   }
@@ -82,19 +86,23 @@ export class Operator {
 
   #restart(): void {
     this.#readings = new SecretReadings();
+    this.#lists = this.#server.lists;
     this.#revocations = this.#server.revocations;
     for (const kind of ['token', 'botUser', 'secret'] as const) this.hear(kind);
   }
 
   #observe(token: BotToken): Observed {
     const { botUser, refused } = this.#pass;
+    const secret = this.#secret(token);
     const confirmed = { botUser, issuer: false };
     return {
       token,
       botUser: this.#botUser(token),
-      secret: this.#secret(token),
+      secret,
       confirmed,
       revocations: this.#revocations,
+      lostIssuer: { kind: 'ClusterTokenIssuer', ...this.#server.issuer.metadata, type: 'jwt' },
+      listed: new Map(carriedBy({ token, secret }).map(({ index }) => [index, this.#lists.get(index) ?? 'VALID'])),
       earlierClaim: undefined,
       refused,
       targets: this.#pass.targets,
@@ -113,7 +121,8 @@ export class Operator {
       { issuer: this.#server.issuer, namespaceLabels: {} },
       this.#server.time,
     );
-    return { state: 'found', uid: botUser.metadata.uid, grant };
+    const suspended = isSuspended(botUser, this.#server.time);
+    return { state: 'found', uid: botUser.metadata.uid, suspended, grant };
   }
 
   #secret(token: BotToken): SecretSeen {
@@ -161,6 +170,9 @@ export class Operator {
       case 'hand-over':
         this.#handOver(step, fault);
         break;
+      case 'list':
+        this.#list(step, fault);
+        break;
       default:
         unreachable(step);
     }
@@ -183,6 +195,15 @@ export class Operator {
     } catch (error) {
       if (!isRefused(error, 'AlreadyExists', 'Conflict', 'NotFound')) throw error;
       this.#revocations = this.#server.revocations;
+    }
+  }
+
+  #list({ changes }: Step & { do: 'list' }, fault: Fault): void {
+    try {
+      this.#lists = send(this.#server, fault, () => this.#server.list(changes));
+    } catch (error) {
+      if (!isRefused(error, 'Forbidden')) throw error;
+      this.#pass.refused = refusedTo('Revoke');
     }
   }
 

@@ -14,6 +14,8 @@ import * as healthy from '../issuers/jwt/healthy.ts';
 /** What a replica has in its caches and what the API server has: plain values that a test changes. */
 export interface World {
   cached: { issuers: ClusterTokenIssuer[]; tokens: BotToken[]; botUsers: BotUser[] };
+  /** Status lists by number: of the issuer with this UID, or something that is none. */
+  lists: Map<number, { issuerUID: string; lst: string } | 'unreadable'>;
   live: { tokens: BotToken[]; botUsers: BotUser[]; secrets: Record<string, SecretMetadata> };
   /** Requests to the API server, in order. */
   asked: string[];
@@ -50,6 +52,7 @@ export async function serve(change: Partial<World> = {}): Promise<Served> {
   const { key, publicJWK } = await importSigningKey(privateKey, 'ES256');
   const world: World = {
     cached: { issuers: [healthy.publishing([publicJWK])], tokens: [healthy.token], botUsers: [healthy.botUser] },
+    lists: new Map(),
     live: { tokens: [healthy.token], botUsers: [healthy.botUser], secrets: {} },
     asked: [],
     outage: undefined,
@@ -64,11 +67,11 @@ export async function serve(change: Partial<World> = {}): Promise<Served> {
   const log = createLog('silent', 'json');
   log.warn = (...line: unknown[]) => void logged.push(JSON.stringify(line));
   const { app } = createPlain({ log });
-  jwtEndpoints(app, { ...connected(world), log, metrics });
+  jwtEndpoints(app, { ...connected(world, key), log, metrics });
   return { app, world, metrics, logged, key, publicJWK };
 }
 
-function connected(world: World) {
+function connected(world: World, key: SigningKey) {
   const ask = async <T>(what: string, answer: () => T | Promise<T>): Promise<T> => {
     world.asked.push(what);
     if (world.outage !== undefined) throw world.outage;
@@ -81,6 +84,17 @@ function connected(world: World) {
   const withUID = (uid: string) => (object: { metadata: { uid: string } }) => object.metadata.uid === uid;
   return {
     issuers: { values: () => world.cached.issuers },
+    statusLists: {
+      published: (list: number, { uid }: { uid: string }) => {
+        const found = world.lists.get(list);
+        return found === 'unreadable' || found?.issuerUID === uid ? found : undefined;
+      },
+      numbers: ({ uid }: { uid: string }) =>
+        [...world.lists]
+          .filter(([, list]) => list !== 'unreadable' && list.issuerUID === uid)
+          .map(([number]) => number),
+    },
+    keys: { active: () => ask('signing key', () => key) },
     botTokens: { byUID: (uid: string) => world.cached.tokens.find(withUID(uid)) },
     botUsers: { byUID: (uid: string) => world.cached.botUsers.find(withUID(uid)) },
     read: {

@@ -33,7 +33,7 @@ test.each<[string, string, string | undefined]>([
   ['/issuers/public/introspect', 'any', 'public introspect'],
   ['/issuers/younger/jwks', 'any', 'younger jwks'],
   ['/issuers/nobody/jwks', 'any', undefined],
-  ['/issuers/public/status', 'any', undefined],
+  ['/issuers/public/stats', 'any', undefined],
   ['/issuers/public/jwks/', 'any', undefined],
   ['/issuers//jwks', 'any', undefined],
   // the path of an issuerURL
@@ -55,6 +55,18 @@ test.each<[string, string, string | undefined]>([
   ['/shared/jwks', 'west.example', undefined],
   ['/shared/jwks', '10.0.0.7', undefined],
   ['/shared/jwks', 'not a host', undefined],
+  // status lists
+  ['/issuers/builtin/status', 'any', 'builtin statusLists'],
+  ['/issuers/builtin/status/17', 'any', 'builtin statusList'],
+  ['/status/0', 'any', 'builtin statusList'],
+  ['/tokens/status/4294967295', 'any', 'public statusList'],
+  ['/issuers/builtin/status/017', 'any', undefined],
+  ['/issuers/builtin/status/-1', 'any', undefined],
+  ['/issuers/builtin/status/1.0', 'any', undefined],
+  ['/issuers/builtin/status/12345678901', 'any', undefined],
+  ['/issuers/builtin/status/', 'any', undefined],
+  ['/issuers/builtin/status/1/2', 'any', undefined],
+  ['/issuers/nobody/status/1', 'any', undefined],
   // several with one issuerURL
   ['/same/jwks', 'any', 'older jwks'],
   // RFC 8414

@@ -18,12 +18,17 @@ describe('discovery', () => {
       id_token_signing_alg_values_supported: ['ES256'],
       introspection_endpoint: `${issuerURL}/introspect`,
       introspection_endpoint_auth_methods_supported: ['Bearer'],
+      status_list_aggregation_endpoint: `${issuerURL}/status`,
     });
   });
 
   test('leads to the keys and to introspection: each address that it names is served', async () => {
     const { app } = await serve();
-    const { jwks_uri, introspection_endpoint } = (await app.inject(get('/.well-known/openid-configuration'))).json();
+    const { jwks_uri, introspection_endpoint, status_list_aggregation_endpoint } = (
+      await app.inject(get('/.well-known/openid-configuration'))
+    ).json();
+    const lists = await app.inject(get(new URL(status_list_aggregation_endpoint).pathname));
+    expect(lists.json()).toEqual({ status_lists: [] });
     expect((await app.inject(get(new URL(jwks_uri).pathname))).json().keys).toHaveLength(1);
     const response = await app.inject({ method: 'POST', url: new URL(introspection_endpoint).pathname });
     expect(response.statusCode).toBe(415);

@@ -18,6 +18,8 @@ export const BotTokenClaims = z.looseObject({
   exp: z.number().exactOptional(),
   /** The token id. */
   jti: z.string(),
+  /** Where its status is for those who verify offline. Tokens of earlier versions have none. */
+  status: z.looseObject({ status_list: z.looseObject({ idx: z.number(), uri: z.string() }) }).exactOptional(),
   identities: z.array(z.looseObject({ service: z.string(), id: z.string() })).exactOptional(),
   scope: z.string().exactOptional(),
   /** Where the objects are found: names are hints, UIDs decide. */

@@ -4,6 +4,7 @@ import type { Inputs } from '../../api/inputs.ts';
 import { SecretValue } from '../../base/secret-value.ts';
 import { type BotTokenClaims, subjectOf, tokenType } from './claims.ts';
 import type { SigningKey } from './keys.ts';
+import { statusClaim } from './status-list.ts';
 
 /** 96 bits in 16 characters: two signings of one revision never meet, however many operators and retries there are. */
 const nonce = () => randomBytes(12).toString('base64url');
@@ -46,6 +47,7 @@ function claimsOf({ issuerURL, tokenID, token, inputs }: Signing): BotTokenClaim
     iat: seconds(inputs.issuedAt),
     ...endOf(inputs),
     jti: tokenID,
+    ...(inputs.statusListIndex === undefined ? {} : { status: statusClaim(issuerURL, inputs.statusListIndex) }),
     ...(inputs.identities.length === 0
       ? {}
       : { identities: inputs.identities.map(({ service, id }) => ({ service, id })) }),
