@@ -8,7 +8,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['test/{base,api,kube,decide,issuers,controllers,server,cluster,setup}/**/*.test.ts'],
+          include: ['test/{base,api,kube,decide,explore,issuers,controllers,server,cluster,setup}/**/*.test.ts'],
           exclude: ['**/*.cluster.test.ts', '**/*.alone.test.ts'],
         },
       },

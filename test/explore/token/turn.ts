@@ -1,0 +1,344 @@
+import { digestOfSecret } from '../../../src/controllers/secret-readings.ts';
+import { whole } from '../../decide/api-server.ts';
+import { WordSet } from '../word-set.ts';
+import { botEffect, type Effect, issuerEffect, tokenEffect } from './acting.ts';
+import type { Contents } from './contents.ts';
+import { at, cached, job, type Layout, lateKind } from './layout.ts';
+import { countsForBot, countsForIssuer, isWatched, Sight, tokenAt } from './observing.ts';
+import { digestKey } from './signing.ts';
+
+/** What becomes of a write. */
+export type Fault = 'none' | 'lost' | 'unanswered' | 'late' | 'refused' | 'crash after';
+
+/** What operators do in a world of words: look, decide for real, and one write or one live read, as the controllers do it. */
+export class Turns {
+  readonly contents: Contents;
+  readonly layout: Layout;
+  readonly start: Date;
+  /** What was observed, and what was decided then. */
+  readonly #observed: WordSet;
+  readonly #effects: Effect[] = [];
+  readonly #look: Int32Array;
+  /** How often a real decision was taken, and how often it was known from before. */
+  decisions = 0;
+  remembered = 0;
+
+  constructor(contents: Contents, layout: Layout, start: Date) {
+    this.contents = contents;
+    this.layout = layout;
+    this.start = start;
+    this.#observed = new WordSet(layout.operatorWidth + 2);
+    this.#look = new Int32Array(layout.operatorWidth + 2);
+  }
+
+  nowOf(words: Int32Array): Date {
+    return new Date(this.start.getTime() + (words[at.time] ?? 0) * 1000);
+  }
+
+  /** What an operator does next about a token (from 1 on), the bot or the issuer. Equal observations are decided once. */
+  effect(words: Int32Array, operator: number, about: number): Effect {
+    const look = this.#look;
+    const base = this.layout.operator(operator);
+    look[0] = about;
+    look[1] = words[at.time] ?? 0;
+    for (let i = 0; i < this.layout.operatorWidth; i++) look[i + 2] = words[base + i] ?? 0;
+    const before = this.#observed.size;
+    const index = this.#observed.add(look);
+    if (index === before) {
+      this.decisions++;
+      this.#effects.push(this.#decide(words, operator, about));
+    } else this.remembered++;
+    return this.#effects[index] ?? { do: 'rest' };
+  }
+
+  #decide(words: Int32Array, operator: number, about: number): Effect {
+    const sight = new Sight(this.contents, this.layout, words, operator, this.nowOf(words));
+    if (about === job.bot) return botEffect(sight, this.contents);
+    return about === job.issuer ? issuerEffect(sight, this.contents) : tokenEffect(sight, about - 1, this.contents);
+  }
+
+  /** A process that starts: its caches are full, and it remembers nothing. */
+  restart(words: Int32Array, operator: number) {
+    const base = this.layout.operator(operator);
+    words.fill(0, base, base + this.layout.operatorWidth);
+    for (let t = 0; t < this.layout.tokens; t++) this.hearToken(words, operator, t);
+    this.hear(words, operator, 'bot');
+    this.hear(words, operator, 'issuer');
+    this.hearSecret(words, operator);
+  }
+
+  hearToken(words: Int32Array, operator: number, t: number) {
+    const from = this.layout.token(t);
+    words.copyWithin(this.layout.operator(operator) + cached.tokens + 4 * t, from, from + 4);
+  }
+
+  hear(words: Int32Array, operator: number, kind: 'bot' | 'issuer') {
+    words.copyWithin(this.layout.operator(operator) + cached[kind], at[kind], at[kind] + 2);
+  }
+
+  hearSecret(words: Int32Array, operator: number) {
+    const to = this.layout.operator(operator) + cached.secret;
+    if (this.#isWatched(words)) words.copyWithin(to, at.secret, at.secret + 3);
+    else words.fill(0, to, to + 3);
+  }
+
+  #isWatched(words: Int32Array): boolean {
+    const content = words[at.secret] ?? 0;
+    return content !== 0 && isWatched(this.contents.secrets.valueOf(content));
+  }
+
+  /** The pass is over, by rest or by an error: what it found out is forgotten. */
+  endPass(words: Int32Array, operator: number) {
+    const from = this.layout.operator(operator) + cached.job;
+    words.fill(0, from, from + cached.tokens - cached.job);
+  }
+
+  /** Does it, in place. */
+  perform(words: Int32Array, operator: number, about: number, effect: Effect, fault: Fault) {
+    if (effect.do === 'rest') return this.endPass(words, operator);
+    const isRead = effect.do === 'confirm';
+    if (!isRead && fault === 'lost') return this.endPass(words, operator);
+    const base = this.layout.operator(operator);
+    const before = words.slice(base, base + this.layout.operatorWidth);
+    if (!isRead && fault === 'late') this.#sendLate(words, operator, about, effect);
+    else if (!isRead && fault === 'refused') this.#refuse(words, operator, effect);
+    else this.#carryOut(words, operator, about, effect);
+    if (fault === 'unanswered') words.set(before, base); // it was done, and nobody heard the answer
+    if (fault === 'crash after') this.restart(words, operator);
+    else if (fault === 'late' || fault === 'unanswered') this.endPass(words, operator);
+    else this.#keepPass(words, operator, about);
+  }
+
+  #keepPass(words: Int32Array, operator: number, about: number) {
+    const base = this.layout.operator(operator);
+    const kept = [cached.live, cached.unreadableAt, cached.found, cached.counted].some(
+      slot => words[base + slot] !== 0,
+    );
+    words[base + cached.job] = kept ? about : 0;
+  }
+
+  #carryOut(words: Int32Array, operator: number, about: number, effect: Exclude<Effect, { do: 'rest' }>) {
+    switch (effect.do) {
+      case 'confirm':
+        return this.#confirm(words, operator, about, effect.what);
+      case 'write-token':
+        this.#writeToken(words, operator, about - 1, effect);
+        return this.hearToken(words, operator, about - 1);
+      case 'write-bot':
+        this.#writePlain(words, operator, 'bot', effect.content);
+        return this.hear(words, operator, 'bot');
+      case 'write-issuer':
+        this.#writePlain(words, operator, 'issuer', effect.content);
+        return this.hear(words, operator, 'issuer');
+      case 'create-secret':
+      case 'patch-secret':
+        return this.#writeSecret(words, operator, about, effect);
+      case 'delete-secret':
+        return this.#deleteSecret(words, operator, about, effect);
+    }
+  }
+
+  #confirm(words: Int32Array, operator: number, about: number, what: 'bot-user' | 'issuer' | 'secret' | 'count') {
+    const base = this.layout.operator(operator);
+    const found = base + cached.found;
+    if (what === 'secret') return this.#readSecret(words, operator, about);
+    if (what === 'count') {
+      words[base + cached.counted] = 1 + this.#countLive(words, operator, about);
+      return;
+    }
+    this.hear(words, operator, what === 'issuer' ? 'issuer' : 'bot');
+    words[found] = (words[found] ?? 0) | (what === 'issuer' ? 2 : 1);
+  }
+
+  #countLive(words: Int32Array, operator: number, about: number): number {
+    const now = this.nowOf(words);
+    let count = 0;
+    for (let t = 0; t < this.layout.tokens; t++) {
+      const token = tokenAt(this.contents, words, this.layout.token(t));
+      if (token === undefined) continue;
+      const sees = new Sight(this.contents, this.layout, words, operator, now);
+      const [bot, issuer] = [sees.bot(), sees.issuer()];
+      if (about === job.bot && bot !== undefined && countsForBot(bot, token, now)) count++;
+      if (about === job.issuer && issuer !== undefined && countsForIssuer(issuer, token)) count++;
+    }
+    return count;
+  }
+
+  /** True when it was done: the precondition held. */
+  #writeToken(words: Int32Array, operator: number, t: number, { after }: Effect & { do: 'write-token' }) {
+    const own = this.layout.operator(operator) + cached.tokens + 4 * t;
+    const slot = this.layout.token(t);
+    if (words[slot] === 0 || words[slot + 1] !== words[own + 1]) return;
+    this.#storeToken(words, t, after);
+  }
+
+  #storeToken(words: Int32Array, t: number, after: (Effect & { do: 'write-token' })['after']) {
+    const slot = this.layout.token(t);
+    if (after === 'gone') words.fill(0, slot, slot + 4);
+    else words.set([after.content, next(words), after.recordUID, after.recordVersion], slot);
+  }
+
+  #writePlain(words: Int32Array, operator: number, kind: 'bot' | 'issuer', content: number) {
+    const own = this.layout.operator(operator) + cached[kind];
+    if (words[at[kind]] === 0 || words[at[kind] + 1] !== words[own + 1]) return;
+    words[at[kind]] = content;
+    words[at[kind] + 1] = content === 0 ? 0 : next(words);
+  }
+
+  #writeSecret(
+    words: Int32Array,
+    operator: number,
+    about: number,
+    effect: Effect & { do: 'create-secret' | 'patch-secret' },
+  ) {
+    const made = this.#made(words, effect);
+    if (made === undefined) return this.#readSecret(words, operator, about);
+    const base = this.layout.operator(operator);
+    if (made === 'unreadable') {
+      words[base + cached.unreadableAt] = words[at.secret + 1] ?? 0;
+      return;
+    }
+    this.#storeSecret(words, made.content);
+    const known = made.known === undefined ? 0 : this.contents.readings.numberOf(made.known);
+    if (known !== 0) words.set([words[at.secret + 2] ?? 0, words[at.secret + 1] ?? 0, known], base + cached.reading);
+    words.fill(0, base + cached.live, base + cached.live + 4);
+    // The answer goes into the cache whatever its labels: the watch takes it away again.
+    words.copyWithin(base + cached.secret, at.secret, at.secret + 3);
+  }
+
+  /** What the Secret would be after this write; undefined where its precondition does not hold. */
+  #made(words: Int32Array, effect: Effect & { do: 'create-secret' | 'patch-secret' }) {
+    const [content = 0, version = 0, uid = 0] = words.subarray(at.secret, at.secret + 3);
+    if (effect.do === 'create-secret') return content !== 0 ? undefined : effect.body(this.#nonce(words, effect.id));
+    if (content === 0 || version !== effect.version) return undefined;
+    const nonce = effect.id === undefined ? 0 : this.#nonce(words, effect.id);
+    return effect.body(this.contents.secretOf(content, version, uid), nonce);
+  }
+
+  #storeSecret(words: Int32Array, content: number) {
+    const uid = words[at.secret] === 0 ? next(words) : (words[at.secret + 2] ?? 0);
+    const version = next(words);
+    words.set([content, version, uid], at.secret);
+    if (words[at.backup] === 0) words[at.backup] = content;
+  }
+
+  /** The smallest number that makes of this prefix the id of no credential that is named anywhere. */
+  #nonce(words: Int32Array, prefix: string): number {
+    const named = new Set<string>();
+    const add = (kind: 'tokens' | 'secrets', content: number) => {
+      for (const id of this.contents.mentionedBy(kind, content)) named.add(id);
+    };
+    for (let t = 0; t < this.layout.tokens; t++) add('tokens', words[this.layout.token(t)] ?? 0);
+    add('secrets', words[at.secret] ?? 0);
+    add('secrets', words[at.backup] ?? 0);
+    const late = words[at.late] ?? 0;
+    if (late !== 0 && late !== lateKind.deleteSecret)
+      add(late === lateKind.token ? 'tokens' : 'secrets', words[at.late + 1] ?? 0);
+    for (let i = 0; i < this.layout.operators; i++) {
+      const base = this.layout.operator(i);
+      for (let t = 0; t < this.layout.tokens; t++) add('tokens', words[base + cached.tokens + 4 * t] ?? 0);
+      add('secrets', words[base + cached.secret] ?? 0);
+      add('secrets', words[base + cached.live + 1] ?? 0);
+    }
+    let nonce = 0;
+    while (named.has(`${prefix}${nonce}`)) nonce++;
+    return nonce;
+  }
+
+  /** A live read: the metadata, and the data only where it is ours and not known. */
+  #readSecret(words: Int32Array, operator: number, about: number) {
+    const base = this.layout.operator(operator);
+    const [content = 0, version = 0, uid = 0] = words.subarray(at.secret, at.secret + 3);
+    if (content === 0) {
+      words.set([1, 0, 0, 0], base + cached.live);
+      words.fill(0, base + cached.secret, base + cached.secret + 3);
+      return;
+    }
+    words.set([2, content, version, uid], base + cached.live);
+    const sight = new Sight(this.contents, this.layout, words, operator, this.nowOf(words));
+    const token = sight.token(about - 1);
+    const secret = this.contents.secretOf(content, version, uid);
+    if (token === undefined) return;
+    const seen = sight.readings().seen(token, secret, true);
+    if (seen.state !== 'ours' || seen.digest !== undefined) return;
+    const known = this.contents.readings.numberOf(digestOfSecret(whole(secret), digestKey));
+    words.set([uid, version, known], base + cached.reading);
+  }
+
+  #deleteSecret(words: Int32Array, operator: number, about: number, effect: Effect & { do: 'delete-secret' }) {
+    const base = this.layout.operator(operator);
+    if (effect.predecessor) {
+      const own = base + cached.tokens + 4 * (about - 1);
+      const before = words[own] === 0 ? '' : this.contents.tokens.valueOf(words[own] ?? 0).metadata.uid;
+      this.hearToken(words, operator, about - 1);
+      const after = words[own] === 0 ? '' : this.contents.tokens.valueOf(words[own] ?? 0).metadata.uid;
+      if (before !== after) return;
+    }
+    const [content = 0, version = 0, uid = 0] = words.subarray(at.secret, at.secret + 3);
+    const isIt = version === effect.version && `secret-${uid}` === effect.uid;
+    if (content !== 0 && !isIt) return this.#readSecret(words, operator, about);
+    words.fill(0, at.secret, at.secret + 3);
+    words.fill(0, base + cached.secret, base + cached.secret + 3);
+    words.set([1, 0, 0, 0], base + cached.live);
+  }
+
+  // Faults -----------------------------------------------------------------------------------------------------
+
+  #refuse(words: Int32Array, operator: number, effect: Effect) {
+    const found = this.layout.operator(operator) + cached.found;
+    const deletes = effect.do === 'delete-secret' && !effect.predecessor;
+    words[found] = (words[found] ?? 0) | (deletes ? 8 : 4);
+    words[at.refusalsLeft] = (words[at.refusalsLeft] ?? 0) - 1;
+  }
+
+  /** On its way while its sender has given up. What cannot be done any more is not kept. */
+  #sendLate(words: Int32Array, operator: number, about: number, effect: Effect) {
+    const own = this.layout.operator(operator) + cached.tokens + 4 * (about - 1);
+    if (effect.do === 'write-token') {
+      const { after } = effect;
+      const target = [words[own + 1] ?? 0, 0, 0, about - 1];
+      if (words[this.layout.token(about - 1) + 1] !== words[own + 1]) return;
+      if (after === 'gone') words.set([lateKind.token, 0, ...target], at.late);
+      else {
+        const { content, recordUID, recordVersion } = after;
+        words.set([lateKind.token, content, words[own + 1] ?? 0, recordUID, recordVersion, about - 1], at.late);
+      }
+    } else if (effect.do === 'create-secret') {
+      const made = effect.body(this.#nonce(words, effect.id));
+      words.set([lateKind.createSecret, made.content, 0, 0, 0, 0], at.late);
+    } else if (effect.do === 'patch-secret') {
+      const made = this.#made(words, effect);
+      if (made === undefined || made === 'unreadable') return;
+      words.set([lateKind.patchSecret, made.content, effect.version, 0, 0, 0], at.late);
+    } else if (effect.do === 'delete-secret' && words[at.secret + 1] === effect.version) {
+      words.set([lateKind.deleteSecret, 0, effect.version, words[at.secret + 2] ?? 0, 0, 0], at.late);
+    }
+  }
+
+  /** The late write arrives: it is done where its precondition holds, and nobody hears the answer. */
+  arrive(words: Int32Array) {
+    const [kind = 0, content = 0, version = 0, uid = 0, recordVersion = 0, t = 0] = words.subarray(
+      at.late,
+      at.late + 6,
+    );
+    words.fill(0, at.late, at.late + 6);
+    const secret = words[at.secret] ?? 0;
+    if (kind === lateKind.token) {
+      const slot = this.layout.token(t);
+      if (words[slot] === 0 || words[slot + 1] !== version) return;
+      this.#storeToken(words, t, content === 0 ? 'gone' : { content, recordUID: uid, recordVersion });
+    } else if (kind === lateKind.createSecret) {
+      if (secret === 0) this.#storeSecret(words, content);
+    } else if (secret !== 0 && words[at.secret + 1] === version) {
+      if (kind === lateKind.patchSecret) this.#storeSecret(words, content);
+      else words.fill(0, at.secret, at.secret + 3);
+    }
+  }
+}
+
+/** A number above every version and UID there is. */
+export function next(words: Int32Array): number {
+  let highest = 0;
+  for (const word of words.subarray(at.bot)) if (word > highest) highest = word;
+  return highest + 1;
+}
