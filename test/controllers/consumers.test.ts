@@ -152,6 +152,20 @@ test('what was seen restarted is known, though it was not this process that did 
   }
 });
 
+test('for another token everything is looked at again, also within one pass', async () => {
+  const { client } = await world();
+  const consumers = new Consumers(client, new Restarts());
+  expect((await restart(consumers, [web])).size).toBe(1);
+  const next = `${tokenID}-next`;
+  const rotated = withStatus({
+    tokenID: next,
+    rollout: { tokenID: next, startedAt: later(0), givesUpAt: later(3600) },
+  });
+  expect(consumers.seen(rotated).size).toBe(0);
+  await consumers.look(rotated, { do: 'read-workloads', targets: [web] }, signal);
+  expect(consumers.seen(rotated).get('Deployment/web')).toMatchObject({ restarted: false });
+});
+
 test('what one pass has restarted, the next one knows, until nothing is open', async () => {
   const { client, stored } = await world();
   const restarts = new Restarts();
