@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
 import { apiVersion, managedLabel, managedStatusList, ownerAnnotation, ownerUIDAnnotation } from '../api/names.ts';
 import type { TokenStatus } from '../api/token-status.ts';
 import { listSize, StatusList } from '../issuers/jwt/status-list.ts';
@@ -107,7 +106,7 @@ export class ShardDraft {
   }
 
   /** A new ConfigMap. */
-  body(issuer: Pick<ClusterTokenIssuer, 'metadata'>, number: number, namespace: string) {
+  body(issuer: { metadata: { name: string; uid: string } }, number: number, namespace: string) {
     const { name, uid } = issuer.metadata;
     const data = { number: String(number), issuerUID: uid, lst: this.statuses.encode(), ...fieldsOf(this) };
     const metadata = {

@@ -11,6 +11,7 @@ import { ArgumentInvalid, type Options, parseOptions } from './options.ts';
 import { machine } from './processes.ts';
 import { type Row, table, withFigures } from './report.ts';
 import { measureRotation } from './rotation.ts';
+import { measureStatusList } from './status-list.ts';
 
 const page = join(import.meta.dirname, '..', '..', 'docs', 'performance.md');
 const began = performance.now();
@@ -44,6 +45,7 @@ async function measured(options: Options): Promise<Row[]> {
       ...(parts.has('rotation') ? shown(await measureRotation({ ground, sizes, say, profile })) : []),
       ...(parts.has('crowd') ? shown(await measureCrowd({ ground, sizes, say, profile })) : []),
       ...(parts.has('latency') ? shown(await measureLatency({ ground, sizes, say })) : []),
+      ...(parts.has('status-list') ? shown(await measureStatusList({ ground, quick: options.quick, say })) : []),
       ...(parts.has('memory') || parts.has('start') ? await measureIdle({ ground, options, say }) : []),
     ];
   } finally {

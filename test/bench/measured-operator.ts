@@ -13,7 +13,7 @@ import { cpuSeconds, residentBytes } from './processes.ts';
 
 const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 const clock = join(import.meta.dirname, '..', 'e2e', 'clock.ts');
-const Started = z.object({ msg: z.literal('started'), metricsPort: z.number() });
+const Started = z.object({ msg: z.literal('started'), port: z.number(), metricsPort: z.number() });
 const Profile = z.object({ profile: z.unknown() });
 
 /** Quiet: so long without work, and with no more processor time than watches and Leases take. */
@@ -38,6 +38,7 @@ export class MeasuredOperator {
   readonly #exit: Promise<unknown>;
   readonly #logFile: string;
   #metricsPort = 0;
+  #port = 0;
 
   private constructor(child: ChildProcess, logFile: string) {
     this.#process = child;
@@ -72,7 +73,14 @@ export class MeasuredOperator {
       const started = (await this.#log()).split('\n').find(line => line.includes('"msg":"started"'));
       return started === undefined ? undefined : Started.parse(JSON.parse(started));
     };
-    this.#metricsPort = (await eventually('the operator serves', look, { seconds: 60 })).metricsPort;
+    const { port, metricsPort } = await eventually('the operator serves', look, { seconds: 60 });
+    this.#port = port;
+    this.#metricsPort = metricsPort;
+  }
+
+  /** Of the TLS endpoints. */
+  get port(): number {
+    return this.#port;
   }
 
   get pid(): number {
