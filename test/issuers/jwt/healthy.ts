@@ -6,6 +6,7 @@ import { ownerUIDAnnotation, tokenIDAnnotation } from '../../../src/api/names.ts
 import type { BotTokenClaims } from '../../../src/issuers/jwt/claims.ts';
 import type { PublicJWK } from '../../../src/issuers/jwt/keys.ts';
 import type { SecretMetadata } from '../../../src/issuers/jwt/live.ts';
+import { indexOf } from '../../../src/issuers/jwt/status-list.ts';
 
 // One bot with one token, a month after its issue and long before its end; each test changes the one thing it is about.
 export const now = new Date('2026-12-01T00:00:00Z');
@@ -28,6 +29,7 @@ export const inputs: Inputs = {
   scopes: ['modules:read', 'modules:write'],
   identities: [{ service: 'github', id: 'acme-ci' }],
   keyID: 'any',
+  statusListIndex: indexOf({ list: 1706643705, idx: 40961 }),
   secret: { data: [{ key: 'BUF_TOKEN' }], labels: {}, annotations: {} },
   digest: 'any',
 };
@@ -39,6 +41,7 @@ export const claims: BotTokenClaims = {
   iat: Date.parse('2026-11-01T00:00:00Z') / 1000,
   exp: Date.parse('2027-01-30T00:00:00Z') / 1000,
   jti: recordedID,
+  status: { status_list: { idx: 40961, uri: 'https://tokens.example.com/status/1706643705' } },
   'botmint.dev': { namespace: 'team-a', name: 'deploy', uid: tokenUID, botUser: { name: 'ci', uid: userUID } },
 };
 

@@ -37,6 +37,7 @@ describe('a bot token', () => {
       iat: 1793491200,
       exp: 1801267200,
       jti: recordedID,
+      status: { status_list: { idx: 40961, uri: `${issuerURL}/status/1706643705` } },
       identities: [{ service: 'github', id: 'acme-ci' }],
       scope: 'modules:read modules:write',
       'botmint.dev': { ...token, botUser: { name: 'ci', uid: userUID } },
@@ -55,7 +56,16 @@ describe('a bot token', () => {
 
   test('without scopes and identities lacks both claims', async () => {
     const { jwt } = await signed({ scopes: [], identities: [] });
-    expect(Object.keys(decodeJwt(jwt.reveal()))).toEqual(['iss', 'sub', 'aud', 'iat', 'exp', 'jti', 'botmint.dev']);
+    expect(Object.keys(decodeJwt(jwt.reveal()))).toEqual([
+      'iss',
+      'sub',
+      'aud',
+      'iat',
+      'exp',
+      'jti',
+      'status',
+      'botmint.dev',
+    ]);
   });
 
   test('carries of an identity what relying parties know, nothing else that an input may hold', async () => {
