@@ -10,6 +10,6 @@ const results = await exploreAll(chosen, {
   full: true,
   each: ({ run, report }) => process.stderr.write(`${run.name}: ${report.states} states\n`),
 });
-const wrong = failures(results);
+const wrong = failures(results, { full: true });
 process.stdout.write(`${[tableOf(results), ...wrong].join('\n')}\n`);
 process.exitCode = wrong.length === 0 ? 0 : 1;

@@ -2,7 +2,7 @@ import { BackendModel } from './backend/model.ts';
 import { type Run as BackendRun, more, wrongWays, yardsticks } from './backend/runs.ts';
 import { explore, type Report } from './explore.ts';
 import { TokenModel } from './token/model.ts';
-import { scenarios } from './token/scenarios.ts';
+import { mostStates, scenarios } from './token/scenarios.ts';
 
 /** What a run is about: the parts of the table. */
 export type Group = 'token' | 'yardstick' | 'more' | 'wrong way';
@@ -37,7 +37,8 @@ export const runs: readonly Run[] = [
   ...scenarios.map(({ full: whole, ...scenario }) => ({
     group: 'token' as const,
     name: scenario.name,
-    go: (full: boolean) => explore(new TokenModel(full ? { ...scenario, ...whole } : scenario)),
+    go: (full: boolean) =>
+      full ? explore(new TokenModel({ ...scenario, ...whole }), { mostStates }) : explore(new TokenModel(scenario)),
   })),
   ...wrongWays.map(run => ofBackend('wrong way', run)),
 ];

@@ -4,7 +4,12 @@ import type { Result } from './pool.ts';
 export function tableOf(results: readonly Result[]): string {
   const rows = results.map(({ run, report }) => {
     const { states, transitions, seconds, violation } = report;
-    const end = violation === undefined ? (report.complete ? 'no violation' : 'NOT complete') : foundIn(violation);
+    const end =
+      violation === undefined
+        ? report.complete
+          ? 'no violation'
+          : 'no violation in the nearest ones'
+        : foundIn(violation);
     return [run.group, run.name, count(states), count(run.yardstick), count(transitions), seconds.toFixed(1), end];
   });
   const sum = (of: (result: Result) => number) => results.reduce((total, result) => total + of(result), 0);
@@ -32,7 +37,7 @@ export function pathOf({ run, report }: Result): string {
 }
 
 /** What is not as it should be: a violation of what has to hold, a wrong way that was not found, fewer states than before. */
-export function failures(results: readonly Result[]): string[] {
+export function failures(results: readonly Result[], { full }: { full: boolean }): string[] {
   return results.flatMap(result => {
     const { run, report } = result;
     if (run.wrong !== undefined) {
@@ -40,7 +45,7 @@ export function failures(results: readonly Result[]): string[] {
       return found ? [] : [`${run.name}: the explorer did not find it`];
     }
     if (report.violation !== undefined) return [pathOf(result)];
-    if (!report.complete) return [`${run.name}: not complete`];
+    if (!report.complete && !(full && run.group === 'token')) return [`${run.name}: not complete`];
     const fewer = run.yardstick !== undefined && report.states < run.yardstick;
     return fewer ? [`${run.name}: ${report.states} states, fewer than ${run.yardstick}`] : [];
   });

@@ -424,9 +424,10 @@ export class Turn {
     const [first, second] = both(uid, revision);
     if (!has(used, first)) return first;
     if (!has(used, second)) return second;
-    // Of a pure issuer, what was lost before it was recorded is dead for ever and needs no number any more.
-    const forgotten = isPure(this.#rules) && (bit(second) & w.lost & ~kept(w)) !== 0 && w.holds !== second;
-    return forgotten ? second : 0;
+    // Of a pure issuer, what was lost before it was recorded is dead for ever, and its number may be given again.
+    const current = kept(w) | bit(w.holds) | this.#state.operators.reduce((set, { cred }) => set | bit(cred), 0);
+    if (!isPure(this.#rules)) return 0;
+    return [first, second].find(cred => !has(current, cred)) ?? 0;
   }
 }
 

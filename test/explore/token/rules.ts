@@ -6,6 +6,7 @@ import {
   ownerUIDAnnotation,
   pausedAnnotation,
   replaceAnnotation,
+  revokeFinalizer,
   rotateAnnotation,
   tokenIDAnnotation,
 } from '../../../src/api/names.ts';
@@ -38,7 +39,18 @@ export function wrongDeaths(before: View, after: View, raced: boolean): string |
     if (after.issuer === undefined) continue;
     if (!diedByTheRules(before, after, uid)) return `I3: ${dead.tokenID} died before its time`;
   }
-  return undefined;
+  return raced ? undefined : wentTooEarly(before, after);
+}
+
+/** I6: what is deleted stays until its credentials are revoked and recorded as that. */
+function wentTooEarly(before: View, after: View): string | undefined {
+  const { bot, tokens, secret } = before;
+  const gone = tokens.find((token, t) => token !== undefined && after.tokens[t] === undefined);
+  if (gone !== undefined && secret?.metadata.annotations?.[ownerUIDAnnotation] === gone.metadata.uid)
+    return 'I6: the token went before its Secret';
+  if (bot === undefined || after.bot !== undefined) return undefined;
+  const left = [...before.records.values()].some(({ inputs }) => inputs.botUser.uid === bot.metadata.uid);
+  return left ? 'I6: the bot went before its credentials were revoked' : undefined;
 }
 
 function revisionOf({ tokens }: View, uid: string): number {
@@ -127,6 +139,7 @@ function wrongService(view: View, token: BotToken): string | undefined {
   const { uid, annotations } = token.metadata;
   const record = view.records.get(uid);
   if (record === undefined) return 'the Secret is there, and nothing is recorded';
+  if (!token.metadata.finalizers?.includes(revokeFinalizer)) return 'a credential is recorded without a finalizer (I6)';
   const own = view.live.filter(({ claims }) => claims['botmint.dev'].uid === uid);
   const ended = Date.parse(record.inputs.expiresAt ?? '') <= view.now.getTime();
   if (token.spec.rotation === undefined && ended) return undefined;

@@ -1,5 +1,8 @@
 import type { Scenario } from './model.ts';
 
+/** Of a scenario with its full bound, so many states are looked at: the nearest ones. */
+export const mostStates = 250_000;
+
 /** A small world, and how much of it the tests walk: as many events as they say, and `full` where everything is asked for. */
 export interface Run extends Scenario {
   full?: Partial<Scenario>;
@@ -116,7 +119,6 @@ export const scenarios: readonly Run[] = [
   {
     name: 'the issuer is deleted',
     operators: 1,
-    late: true,
     kinds: {
       'deletes the issuer': 1,
       'deletes the token': 1,
