@@ -2,7 +2,7 @@ import type { BotToken } from '../api/bot-token.ts';
 import { parseDuration } from '../api/durations.ts';
 import { rotateAnnotation } from '../api/names.ts';
 import { type Found, type IssueCause, type Step, secretNameOf } from './bot-token-seen.ts';
-import { hasFinalizer, livePrevious, type Recorded } from './bot-token-status.ts';
+import { hasFinalizer, livePrevious, type Recorded, revisionOf } from './bot-token-status.ts';
 import { isInForce, report, stalled, verdictOf } from './bot-token-verdict.ts';
 import { changeOf } from './change.ts';
 import { overlapAfterChangeSeconds } from './times.ts';
@@ -49,7 +49,7 @@ export function issue(seen: Found, record: Recorded | undefined, cause: IssueCau
   }
   if (!hasFinalizer(token)) return { do: 'add-finalizer' };
   const over = secret.state === 'ours' ? secret : undefined;
-  const revision = (token.status?.revision ?? 0) + 1;
+  const revision = revisionOf(token) + 1;
   return { do: 'issue', cause, revision, wish: grant.value, overlapSeconds, replaces, over };
 }
 

@@ -29,13 +29,27 @@ export interface StatusWrite {
   verdict: Verdict;
 }
 
-/** The record; undefined when there is none, `unknown` when it is in a form that this version does not know. */
+/**
+ * The record; undefined when there is none, `unknown` when it is in a form that this version does not know. One of another UID
+ * came with a restored backup: it says nothing of this object, whose own Secret is still to come.
+ */
 export function recordOf(token: BotToken): Recorded | 'unknown' | undefined {
   const { issued, tokenID, revision } = token.status ?? {};
   if (issued === undefined) return undefined;
   const inputs = parseInputs(issued.inputs);
   if (inputs === undefined || tokenID === undefined || revision === undefined) return 'unknown';
+  if (!isOwnID(token, tokenID)) return undefined;
   return { revision, tokenID, inputs, secretUID: issued.secret.uid, resourceVersion: issued.secret.resourceVersion };
+}
+
+/** The highest revision that was given to this object. */
+export function revisionOf(token: BotToken): number {
+  const { tokenID, revision = 0 } = token.status ?? {};
+  return tokenID === undefined || isOwnID(token, tokenID) ? revision : 0;
+}
+
+function isOwnID({ metadata }: BotToken, tokenID: string): boolean {
+  return tokenID.startsWith(`${metadata.uid}.`);
 }
 
 /** The issuer on which the token's credential depends; undefined without a credential, and for a record that cannot be read. */

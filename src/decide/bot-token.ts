@@ -18,6 +18,7 @@ import {
   recordOf,
   renewTimeOf,
   retryTime,
+  revisionOf,
   statusWrite,
 } from './bot-token-status.ts';
 import { heldBack, isOver, issued, refusal, report, secretInUse, stalled, verdictOf } from './bot-token-verdict.ts';
@@ -120,7 +121,7 @@ function ownSecret(seen: Found, secret: OwnSecret, record: Recorded | undefined,
   const { digest } = secret;
   if (digest === undefined) return { do: 'confirm', what: 'secret' };
   const marks = knownMarks(token, secret);
-  if (marks !== undefined && marks.revision > (token.status?.revision ?? 0)) return takeOver(seen, secret, marks, now);
+  if (marks !== undefined && marks.revision > revisionOf(token)) return takeOver(seen, secret, marks, now);
   if (record === undefined) return issue(seen, record, 'edited', now); // ours, and nothing that it says is still true
   if (isOver(token, record, now)) return service(seen, record, now);
   const older = marks !== undefined && (marks.revision !== record.revision || marks.tokenID !== record.tokenID);

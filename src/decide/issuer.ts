@@ -45,7 +45,7 @@ function deletion(seen: Observed, now: Date): Step | undefined {
   if (credentials === 0 && confirmed === undefined) return { do: 'confirm-credentials' };
   if (credentials === 0 && confirmed === 0) return { do: 'remove-finalizer' };
   const counted = unknown === 0 ? '' : ` (${unknown} BotTokens that cannot be read are counted)`;
-  const message = `${confirmed ?? credentials} credentials depend on it${counted}: delete or revoke their BotTokens, or point them elsewhere`;
+  const message = `${confirmed ?? credentials} credentials depend on it${counted}: delete or revoke their BotTokens`;
   return statusWrite(seen, keysOf(seen.issuer), { state: 'reconciling', reason: 'InUse', message }, now);
 }
 

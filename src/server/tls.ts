@@ -59,7 +59,7 @@ export class ServingCertificates implements CertificateSource {
     this.#names = servingNames(options.namespace);
     this.#objects = new CertificateObjects(options);
     options.metrics.gauge(
-      'botmint_tls_certificate_expiry_seconds',
+      'botmint_tls_certificate_expiry_timestamp_seconds',
       'Unix time at which the certificate of the TLS endpoints ends.',
       ['secret'],
       () => this.#samples(),

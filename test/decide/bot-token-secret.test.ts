@@ -237,3 +237,23 @@ function withoutTokenID() {
   const { tokenID: _, ...status } = served.status ?? {};
   return { ...served, status };
 }
+
+describe('a record of another UID, put there by a restored backup', () => {
+  const restored = { ...served, metadata: { ...served.metadata, uid: 'new-uid' } };
+
+  test('is no record: the object gets its first credential', () => {
+    expect(decide(seen({ token: restored, secret: gone }), now)).toMatchObject({
+      do: 'issue',
+      cause: 'first',
+      revision: 1,
+    });
+  });
+
+  test('does not hide what the object has in its own Secret', () => {
+    const own = secretOf(restored, { revision: 1, tokenID: 'new-uid.1.any' });
+    expect(recorded(seen({ token: restored, secret: own })).status).toMatchObject({
+      revision: 1,
+      tokenID: 'new-uid.1.any',
+    });
+  });
+});
