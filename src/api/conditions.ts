@@ -150,7 +150,7 @@ export const reasons = {
     cause:
       'Somebody edited the ConfigMap of a status list into something that is none; the message names it. It is not written over, and what its tokens are worth cannot be said to who verifies offline.',
     remedy: 'Restore the ConfigMap, or delete it: it is made anew, and everything goes on by itself.',
-    on: { BotToken: ['ready', 'reconciling'] },
+    on: { ClusterTokenIssuer: ['ready'], BotToken: ['ready', 'reconciling'] },
   },
   UnknownFormat: {
     cause: 'The object, or what is recorded in it, is in a form that this version does not know. It is left alone.',

@@ -1,7 +1,7 @@
 import { type BotToken, botTokenKind } from '../api/bot-token.ts';
 import { type BotUser, botUserKind } from '../api/bot-user.ts';
 import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
-import { managedLabel, managedStatusList } from '../api/names.ts';
+import { managedLabel, managedStatusList, ownerUIDAnnotation } from '../api/names.ts';
 import { type Revocation, revocationKind } from '../api/revocation.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
@@ -119,4 +119,15 @@ export function issuerSeen({ issuers, namespaces }: Caches, { metadata, spec }: 
 export function labelsOf(namespaces: Store<KubeObject>, name: string | undefined) {
   const namespace = namespaces.get(name ?? '');
   return namespace && (namespace.metadata.labels ?? {});
+}
+
+/** The ConfigMaps of an issuer's status lists that somebody edited into something else, in a fixed order. */
+export function brokenLists({ statusLists }: Caches, { metadata }: ClusterTokenIssuer): readonly string[] {
+  const own = [...statusLists.unreadables()].filter(list => isOwnedBy(list, metadata.uid));
+  return own.map(({ metadata: { name } }) => name).sort();
+}
+
+/** By what the metadata says: nothing else of it can be read. */
+export function isOwnedBy({ metadata }: KubeObject, uid: string): boolean {
+  return metadata.annotations?.[ownerUIDAnnotation] === uid || metadata.ownerReferences?.[0]?.uid === uid;
 }

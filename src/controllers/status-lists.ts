@@ -1,12 +1,13 @@
-import type { BotToken } from '../api/bot-token.ts';
+import { type BotToken, botTokenKind } from '../api/bot-token.ts';
 import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
 import type { TokenStatus } from '../api/token-status.ts';
 import { type Clock, delay } from '../base/clock.ts';
 import { isAbort } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import type { Listed } from '../decide/listing.ts';
+import { type Carried, carriedBy, type Listed } from '../decide/listing.ts';
 import { indexOf, placeOf } from '../issuers/jwt/status-list.ts';
 import type { Client } from '../kube/client.ts';
+import { type Ref, rawOf } from '../kube/objects.ts';
 import { liveReplicas } from '../kube/replicas.ts';
 import type { Caches } from './caches.ts';
 import { carriedIndexes } from './status-carriers.ts';
@@ -28,6 +29,8 @@ export interface StatusListsOptions {
   timings?: { lookMilliseconds: number; goneMilliseconds: number };
 }
 
+const unseen = { state: 'absent', confirmed: false } as const;
+
 /** Twice the time after which a silent replica loses its Lease: one that was deleted by hand is back by then. */
 const usual = { lookMilliseconds: 10_000, goneMilliseconds: 30_000 };
 
@@ -37,6 +40,8 @@ export class StatusLists {
   readonly #timings: { lookMilliseconds: number; goneMilliseconds: number };
   readonly #shards: StatusShards;
   readonly #indexes: StatusIndexes;
+  /** BotTokens that the watch has shown to be gone, by UID, and what they carried. */
+  readonly #vanished = new Map<string, { ref: Ref; carried: readonly Carried[] }>();
   /** Since when a holder has been without its Lease. */
   readonly #missedSince = new Map<string, number>();
 
@@ -46,6 +51,11 @@ export class StatusLists {
     this.#timings = of.timings ?? usual;
     const carried = (signal: AbortSignal) => carriedIndexes(client, signal);
     this.#shards = new StatusShards({ ...of, store: caches.statusLists, issuers: caches.issuers, carried });
+    caches.tokens.onChange(({ before, after }) => {
+      const carried = before === undefined || after !== undefined ? [] : carriedBy({ token: before, secret: unseen });
+      if (before !== undefined && carried.length > 0)
+        this.#vanished.set(before.metadata.uid, { ref: before.metadata, carried });
+    });
     this.#indexes = new StatusIndexes({
       ...of,
       shards: this.#shards,
@@ -99,6 +109,7 @@ export class StatusLists {
   async run(signal: AbortSignal): Promise<void> {
     for (; !signal.aborted; await delay(this.#timings.lookMilliseconds, signal)) {
       try {
+        await this.#revokeVanished(signal);
         await this.#indexes.sweep(signal);
         await this.#closeGone(signal);
       } catch (error) {
@@ -113,6 +124,25 @@ export class StatusLists {
       await this.#indexes.leave(signal);
     } catch (error) {
       this.#of.log.warn({ err: error }, 'could not close the ranges of the status lists, another replica does it');
+    }
+  }
+
+  /**
+   * Whoever takes the finalizer off a BotToken makes it go before its credentials are in the list. Nothing remembers them then but
+   * who saw it go, and whoever closes their range.
+   */
+  async #revokeVanished(signal: AbortSignal): Promise<void> {
+    for (const [uid, { ref, carried }] of this.#vanished) {
+      const open = carried.filter(({ index, issuerUID }) =>
+        ['VALID', 'SUSPENDED'].includes(this.seen(index, issuerUID)),
+      );
+      if (open.length > 0 && this.#of.owns(uid)) {
+        // A watch that was set back shows objects to be gone that are not.
+        const live = await this.#of.client.get(rawOf(botTokenKind), ref, { signal });
+        const changes = open.map(({ index }) => ({ index, status: 'INVALID' as const }));
+        if (live?.metadata.uid !== uid) await this.write({ uid: '' }, changes, signal);
+      }
+      this.#vanished.delete(uid);
     }
   }
 

@@ -18,7 +18,7 @@ import { earliest } from '../decide/times.ts';
 import { SigningKeyInvalid } from '../issuers/jwt/keys.ts';
 import type { Outcome } from '../kube/controller.ts';
 import { type Key, keyOf } from '../kube/objects.ts';
-import { secretKeyOf, unknownIssuer } from './caches.ts';
+import { brokenLists, secretKeyOf, unknownIssuer } from './caches.ts';
 import { Kept } from './kept.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import { countLive, restOf, Unsettled, type World } from './world.ts';
@@ -86,6 +86,7 @@ export class TokenIssuers {
       credentials: tokens.byIndex('issuerUID', issuer.metadata.uid).length,
       unknownCredentials: tokens.byIndex('issuerUID', unknownIssuer).length + [...tokens.unreadables()].length,
       confirmedCredentials: pass.confirmedCredentials,
+      brokenLists: brokenLists(this.#world.caches, issuer),
     };
   }
 

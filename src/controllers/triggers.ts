@@ -8,7 +8,7 @@ import { standingOf } from '../decide/grant.ts';
 import type { Controller } from '../kube/controller.ts';
 import type { Metadata } from '../kube/core-kinds.ts';
 import { type KubeObject, keyOf } from '../kube/objects.ts';
-import { botUserKeyOf, type Caches, secretKeyOf, usernameKeyOf } from './caches.ts';
+import { botUserKeyOf, type Caches, isOwnedBy, secretKeyOf, usernameKeyOf } from './caches.ts';
 
 export interface Controllers {
   tokens: Pick<Controller, 'add'>;
@@ -26,10 +26,13 @@ export function connect(caches: Caches, controllers: Controllers): void {
   caches.botUsers.onChange(({ before, after }) => botUserChanged(caches, controllers, before, after));
   caches.issuers.onChange(({ before, after }) => issuerChanged(caches, controllers, before, after));
   connectUnreadables(caches, controllers);
+  connectBrokenLists(caches, controllers);
   // A list that is new, or gone: one that somebody edited, restored or deleted looks like that.
   caches.statusLists.onChange(({ before, after }) => {
     const uid = (before === undefined ? after : after === undefined ? before : undefined)?.issuerUID;
     for (const token of uid === undefined ? [] : caches.tokens.byIndex('issuerUID', uid)) addToken(controllers, token);
+    const issuer = uid === undefined ? undefined : caches.issuers.byUID(uid);
+    if (issuer !== undefined) controllers.issuers.add(keyOf(issuer));
   });
   caches.revocations.onChange(({ after }) => after && controllers.revocations.add(keyOf(after)));
   caches.namespaces.onChange(({ before, after }) => {
@@ -62,6 +65,14 @@ function connectUnreadables(caches: Caches, controllers: Controllers): void {
     controllers.issuers.add(keyOf(issuer));
     for (const botUser of caches.botUsers.byIndex('issuer', issuer.metadata.name))
       wakeBotUser(caches, controllers, botUser);
+  });
+}
+
+/** A list that cannot be read: its issuer says so. */
+function connectBrokenLists({ statusLists, issuers }: Caches, controllers: Controllers): void {
+  statusLists.onUnreadable(list => {
+    for (const issuer of issuers.values())
+      if (isOwnedBy(list, issuer.metadata.uid)) controllers.issuers.add(keyOf(issuer));
   });
 }
 

@@ -114,5 +114,5 @@ export function heldBack(seen: Observed, record: Recorded | undefined, until: Da
   const said = fields.conditions?.find(({ type }) => type === 'Ready');
   if (retry === undefined || said?.status !== 'True' || isInForce(seen, record, now)) return rest;
   const verdict: Verdict = { state: 'reconciling', reason: retry.reason as Reason, message: said.message };
-  return statusWrite(token, { ...fields, retry } as Status, verdict, now, 'state') ?? rest;
+  return statusWrite(token, { ...fields, retry }, verdict, now, 'state') ?? rest;
 }

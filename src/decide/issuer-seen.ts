@@ -43,6 +43,8 @@ export interface Observed {
   unknownCredentials: number;
   /** The same by a live read of this pass; undefined while there was none. */
   confirmedCredentials: number | undefined;
+  /** ConfigMaps of its status lists that nobody can read. Left out: none. */
+  brokenLists?: readonly string[];
 }
 
 export type Step =

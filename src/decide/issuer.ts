@@ -117,7 +117,8 @@ function highestNumber(keys: readonly { secretName: string }[]): number {
 }
 
 /** An issuer that has a key signs, also when its successor cannot be made. */
-function keysVerdict(signing: string | undefined, full: boolean, { issuer, inTheWay }: Observed): Verdict {
+function keysVerdict(signing: string | undefined, full: boolean, seen: Observed): Verdict {
+  const { issuer, inTheWay, brokenLists = [] } = seen;
   const state = signing === undefined ? 'stalled' : 'ready';
   if (inTheWay !== undefined) {
     return { state, reason: 'SigningKeyInvalid', message: `${inTheWay}: delete it, and a key is made in its place` };
@@ -127,6 +128,10 @@ function keysVerdict(signing: string | undefined, full: boolean, { issuer, inThe
     return { state, reason: 'TooManyKeys', message };
   }
   const unknown = unknownKeys(issuer);
+  if (unknown.length === 0 && brokenLists.length > 0) {
+    const message = `ConfigMap ${brokenLists.join(', ')} is not as botmint wrote it: restore it, or delete it and it is made anew; ${signing} signs`;
+    return { state: 'ready', reason: 'StatusListInvalid', message };
+  }
   if (unknown.length === 0) return { state: 'ready', reason: 'KeysPublished', message: `${signing} signs` };
   const message = `${retireKeyAnnotation} names ${unknown.join(', ')}, which is no key of this issuer: correct it by status.keys, or take it off; ${signing} signs`;
   return { state: 'ready', reason: 'KeyNotFound', message };

@@ -7,6 +7,7 @@ import { createLog } from '../../src/base/log.ts';
 import { Metrics } from '../../src/base/metrics.ts';
 import { Caches } from '../../src/controllers/caches.ts';
 import { StatusLists } from '../../src/controllers/status-lists.ts';
+import { carriedBy } from '../../src/decide/listing.ts';
 import { listSize, placeOf, StatusList } from '../../src/issuers/jwt/status-list.ts';
 import { Client } from '../../src/kube/client.ts';
 import { loadConfig } from '../../src/kube/config.ts';
@@ -252,6 +253,12 @@ describe('a list that somebody edits', () => {
   });
 });
 
+/** What the cache of a replica shows of the tokens of a namespace. */
+function indexesOf({ caches }: Awaited<ReturnType<Place['replica']>>, namespace: string) {
+  const own = [...caches.tokens.values()].filter(({ metadata }) => metadata.namespace === namespace);
+  return own.flatMap(token => carriedBy({ token, secret: { state: 'absent', confirmed: false } }));
+}
+
 describe('what was left behind', () => {
   const timings = { lookMilliseconds: 50, goneMilliseconds: 300 };
 
@@ -305,6 +312,19 @@ describe('what was left behind', () => {
     expect(await holders()).toEqual(['alive']);
     await api.delete(`${path}/${replicaName('alive')}`);
     await eventually('this range is closed too', async () => (await holders()).length === 0);
+  });
+
+  test('by a BotToken that goes without its finalizer is revoked', async () => {
+    const place = await Place.make();
+    const replica = await place.replica('a', { timings });
+    const [forced, other] = [await place.take(replica), await place.take(replica)];
+    await carrier(place.namespace, 'forced', forced);
+    await carrier(place.namespace, 'other', other);
+    await eventually('both are seen', () => indexesOf(replica, place.namespace).length === 2);
+    replica.start();
+    await api.delete(`/apis/botmint.dev/v1alpha1/namespaces/${place.namespace}/bottokens/forced`);
+    await eventually('it is revoked', async () => (await place.at(forced)) === 'INVALID');
+    expect(await place.at(other)).toBe('VALID');
   });
 
   test('by a replica that stops is closed by itself', async () => {

@@ -128,6 +128,27 @@ test('after a graceful stop a restart with idle tokens writes nothing', async ()
   expect(versions(await configMaps())).toEqual(versions(before));
 });
 
+test('a list that somebody edits into something else is said, and made anew when it is deleted', async () => {
+  const namespace = await site.namespace();
+  await site.apply(botUser('bot'), namespace);
+  await site.apply(botToken('web') + botToken('other'), namespace);
+  const [token, other] = [await issued(namespace, 'web'), await issued(namespace, 'other')];
+  const { uri } = Claims.parse(decodeJwt(token)).status.status_list;
+  const path = `/api/v1/namespaces/botmint-system/configmaps/botmint-status-${uri.split('/').at(-1)}`;
+  await site.api.patch(path, { data: { lst: 'none' } });
+  await eventually('the issuer says so', async () => {
+    const issuer = await site.api.get('/apis/botmint.dev/v1alpha1/clustertokenissuers/builtin');
+    return JSON.stringify(issuer?.status).includes('StatusListInvalid');
+  });
+  expect((await site.fetch(new URL(uri).pathname)).status).toBe(503);
+  const tokens = `/apis/botmint.dev/v1alpha1/namespaces/${namespace}/bottokens`;
+  await site.api.patch(`${tokens}/web`, { spec: { revoked: true } });
+  await site.ready('bottokens', namespace, 'web', 'StatusListInvalid');
+  await site.api.delete(path);
+  await site.ready('bottokens', namespace, 'web', 'Revoked');
+  expect([await statusOf(token), await statusOf(other)]).toEqual(['INVALID', 'VALID']);
+});
+
 test('a token has its place in the list, and nobody else can take it by an edit of the Secret', async () => {
   const namespace = await site.namespace();
   await site.apply(botUser('bot'), namespace);
