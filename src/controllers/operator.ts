@@ -84,8 +84,14 @@ export class Operator {
       botUsers: control({ resource: botUserKind, store: caches.botUsers, finalizer: revokeFinalizer }, (key, signal) =>
         botUsers.reconcile(key, signal),
       ),
-      tokens: control({ resource: botTokenKind, store: caches.tokens, finalizer: revokeFinalizer }, (key, signal) =>
-        tokens.reconcile(key, signal),
+      tokens: control(
+        {
+          resource: botTokenKind,
+          store: caches.tokens,
+          finalizer: revokeFinalizer,
+          end: (live, signal) => statusLists.revokeAllOf(live, signal),
+        },
+        (key, signal) => tokens.reconcile(key, signal),
       ),
       // Without a finalizer: who may delete one may give a revocation up.
       revocations: control(

@@ -7,10 +7,10 @@ import type { Log } from '../base/log.ts';
 import { type Carried, carriedBy, type Listed } from '../decide/listing.ts';
 import { indexOf, placeOf } from '../issuers/jwt/status-list.ts';
 import type { Client } from '../kube/client.ts';
-import { type Ref, rawOf } from '../kube/objects.ts';
+import { type KubeObject, type Ref, rawOf } from '../kube/objects.ts';
 import { liveReplicas } from '../kube/replicas.ts';
 import type { Caches } from './caches.ts';
-import { carriedIndexes } from './status-carriers.ts';
+import { carriedIndexes, indexesIn } from './status-carriers.ts';
 import { StatusIndexes } from './status-indexes.ts';
 import { StatusShards } from './status-shards.ts';
 
@@ -103,6 +103,14 @@ export class StatusLists {
       return this.#shards.edit(list, issuer, draft => draft.set(set), signal);
     });
     await Promise.all(writes);
+  }
+
+  /** Makes INVALID what an object names that nobody can read otherwise. What it names in an unknown form stays as it is. */
+  async revokeAllOf(object: KubeObject, signal: AbortSignal): Promise<void> {
+    const indexes = indexesIn(object);
+    if (indexes === 'unknown') return;
+    const changes = indexes.map(index => ({ index, status: 'INVALID' as const }));
+    await this.write({ uid: '' }, changes, signal); // a list that is missing has its issuer's UID in nothing that can be read
   }
 
   /** Looks for what was left behind, by this process and by replicas that are gone, until the signal aborts. Never rejects. */

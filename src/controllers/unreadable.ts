@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { conditionsOf } from '../api/conditions.ts';
 import type { Log } from '../base/log.ts';
+import { handOverAfterSeconds } from '../decide/hand-over.ts';
 import type { Outcome } from '../kube/controller.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import { withoutFinalizer } from '../kube/finalizer.ts';
@@ -27,6 +28,8 @@ export interface UnreadableKind<T extends KubeObject> {
   store: Store<T>;
   /** The finalizer that an object gives up when it is deleted, though nobody can read it; undefined where it has to stay. */
   finalizer: string | undefined;
+  /** Ends what it still has outside of itself, as far as anybody can tell. May be repeated. */
+  end?: (live: KubeObject, signal: AbortSignal) => Promise<void>;
 }
 
 /**
@@ -50,15 +53,17 @@ export async function reconcileUnreadable<T extends KubeObject>(
 
 async function settle<T extends KubeObject>(
   world: Pick<World, 'client' | 'clock' | 'report'> & { log: Log },
-  { resource, store, finalizer }: UnreadableKind<T>,
+  of: UnreadableKind<T>,
   live: KubeObject,
   signal: AbortSignal,
 ): Promise<void> {
+  const { resource, store, finalizer } = of;
   const { kind } = resource;
   const { namespace, name, uid, generation = 0, deletionTimestamp } = live.metadata;
   const released =
     deletionTimestamp === undefined || finalizer === undefined ? undefined : withoutFinalizer(live, finalizer);
   if (released !== undefined) {
+    await endBefore(world, of, live, signal);
     const after = await patchRaw(world, resource, live, released, signal);
     if (after === undefined) return;
     world.log.info({ kind, namespace, name }, 'released an unreadable object that is deleted');
@@ -68,6 +73,23 @@ async function settle<T extends KubeObject>(
     const body = { status: { observedGeneration: generation, conditions } };
     const after = await patchRaw(world, resource, live, body, signal, 'status');
     if (after !== undefined) world.report(kind, live, verdict, { always: true, action: 'Reconcile' });
+  }
+}
+
+/** For as long as any other token may wait for that; then it goes all the same (I6), and its own deletion has ended it for who asks. */
+async function endBefore<T extends KubeObject>(
+  world: Pick<World, 'clock'> & { log: Log },
+  { end }: UnreadableKind<T>,
+  live: KubeObject,
+  signal: AbortSignal,
+): Promise<void> {
+  const { namespace, name, deletionTimestamp = '' } = live.metadata;
+  try {
+    await end?.(live, signal);
+  } catch (error) {
+    const waited = world.clock.now().getTime() - Date.parse(deletionTimestamp);
+    if (signal.aborted || waited < handOverAfterSeconds * 1000) throw error;
+    world.log.warn({ namespace, name, err: error }, 'what an unreadable object had is not revoked in the status list');
   }
 }
 

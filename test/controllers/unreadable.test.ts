@@ -37,8 +37,8 @@ async function world<T extends KubeObject>(resource: Resource<T>, object: KubeOb
   const { client } = clientOf(configOf(origin));
   const news: string[] = [];
   const of = { client, clock: systemClock, log: silent, report: (kind: string) => void news.push(kind) };
-  const reconcile = (finalizer?: string) =>
-    reconcileUnreadable(of, { resource, store, finalizer }, keyOf(object), signal);
+  const reconcile = (finalizer?: string, end?: () => Promise<void>) =>
+    reconcileUnreadable(of, { resource, store, finalizer, ...(end && { end }) }, keyOf(object), signal);
   return { reconcile, patches, store, client, news };
 }
 
@@ -60,6 +60,18 @@ test.each([botTokenKind, botUserKind])(
     expect(patches.map(({ body }) => body)).toEqual([{ metadata: { finalizers: ['theirs'], resourceVersion: '7' } }]);
   },
 );
+
+test('what it has outside of itself ends before it lets go, for a minute', async () => {
+  const failing = () => Promise.reject(new Error('the list cannot be written'));
+  const fresh = { ...deleting(newer), metadata: { ...newer.metadata, deletionTimestamp: new Date().toISOString() } };
+  const going = await world(botTokenKind, fresh);
+  await expect(going.reconcile(revokeFinalizer, failing)).rejects.toThrow('the list cannot be written');
+  expect(going.patches).toEqual([]);
+  const since = new Date(Date.now() - 61_000).toISOString();
+  const late = await world(botTokenKind, { ...fresh, metadata: { ...fresh.metadata, deletionTimestamp: since } });
+  await late.reconcile(revokeFinalizer, failing);
+  expect(late.patches).toHaveLength(1);
+});
 
 test('it is forgotten when ours was the last', async () => {
   const { reconcile, store } = await world(botTokenKind, deleting(newer));
