@@ -6,6 +6,8 @@ export const mostStates = 250_000;
 /** A small world, and how much of it the tests walk: as many events as they say, and `full` where everything is asked for. */
 export interface Run extends Scenario {
   full?: Partial<Scenario>;
+  /** Too large for the tests. */
+  onlyFull?: true;
 }
 
 const both: Partial<Scenario> = { operators: 2, lag: 'all' };
@@ -115,6 +117,13 @@ export const scenarios: readonly Run[] = [
     },
     events: 3,
     full: { operators: 2, lag: 'all' },
+  },
+  {
+    name: 'the bot is deleted and made again under two operators',
+    onlyFull: true,
+    operators: 2,
+    kinds: { 'deletes the bot': 1, 'applies the bot again': 1 },
+    events: 2,
   },
   {
     name: 'the issuer is deleted',
