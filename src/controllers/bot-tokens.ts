@@ -32,7 +32,8 @@ interface Pass {
   /** A write of a status list that was refused. */
   unlisted: Observed['refused'];
   consumers: Consumers;
-  confirmed: Observed['confirmed'];
+  /** The resourceVersion of the token for which each was read: what another process has made of the token since may rest on newer ones. */
+  confirmed: { botUser: string | undefined; issuer: string | undefined };
 }
 
 /**
@@ -71,7 +72,7 @@ export class BotTokens {
       secret: new TokenSecret(this.#secrets),
       unlisted: undefined,
       consumers: new Consumers(this.#world.client, this.#restarts),
-      confirmed: { botUser: false, issuer: false },
+      confirmed: { botUser: undefined, issuer: undefined },
     };
     for (let steps = 0; steps < mostSteps; steps++) {
       const token = this.#world.caches.tokens.get(key);
@@ -87,7 +88,8 @@ export class BotTokens {
   // Observe ----------------------------------------------------------------------------------------------------
 
   #observe(token: BotToken, pass: Pass): Observed {
-    const { confirmed, consumers } = pass;
+    const { consumers } = pass;
+    const { resourceVersion } = token.metadata;
     const secret = pass.secret.seen(token);
     const carried = carriedBy({ token, secret });
     const listed = carried.map(
@@ -99,7 +101,10 @@ export class BotTokens {
       token,
       botUser: this.#botUser(token),
       secret,
-      confirmed,
+      confirmed: {
+        botUser: pass.confirmed.botUser === resourceVersion,
+        issuer: pass.confirmed.issuer === resourceVersion,
+      },
       revocations: this.#handOver.seen(token),
       lostIssuer: this.#handOver.lostIssuer(token),
       earlierClaim: earlier && `BotToken/${earlier.metadata.name}`,
@@ -206,13 +211,13 @@ export class BotTokens {
     switch (what) {
       case 'bot-user': {
         await this.#botUsers.refresh(botUserRefOf(token), signal);
-        pass.confirmed.botUser = true;
+        pass.confirmed.botUser = token.metadata.resourceVersion;
         return;
       }
       case 'issuer': {
         const name = caches.botUsers.get(botUserKeyOf(token))?.spec.issuerRef.name;
         if (name !== undefined) await this.#issuers.refresh({ name }, signal);
-        pass.confirmed.issuer = true;
+        pass.confirmed.issuer = token.metadata.resourceVersion;
         return;
       }
       case 'secret':

@@ -50,11 +50,12 @@ export class TokenSecret {
     this.#of = of;
   }
 
-  /** The newer of what the watch and what a live read of this pass have shown. */
+  /** The newer of what the watch and what a live read of this pass have shown; of two that are the same, the one that was read. */
   seen(token: BotToken): SecretSeen {
     const cached = this.#of.world.caches.secrets.get(secretKeyOf(token));
     const live = this.#live?.secret;
-    const newer = cached && live && compareVersions(live.metadata.resourceVersion, cached.metadata.resourceVersion) > 0;
+    const newer =
+      cached && live && compareVersions(live.metadata.resourceVersion, cached.metadata.resourceVersion) >= 0;
     const secret = cached === undefined || newer ? live : cached;
     if (secret === undefined) return { state: 'absent', confirmed: this.#live !== undefined };
     const seen = this.#of.readings.seen(token, secret, secret === live);

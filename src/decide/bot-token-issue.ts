@@ -1,4 +1,3 @@
-import type { BotToken } from '../api/bot-token.ts';
 import { parseDuration } from '../api/durations.ts';
 import { rotateAnnotation } from '../api/names.ts';
 import { type Found, type IssueCause, type Step, secretNameOf } from './bot-token-seen.ts';
@@ -41,7 +40,7 @@ export function issue(seen: Found, record: Recorded | undefined, cause: IssueCau
   }
   const change = record === undefined ? 'none' : changeOf(record.inputs, grant.value);
   const replaces = change === 'narrowed' || change === 'replaced';
-  const overlapSeconds = replaces ? 0 : overlapSecondsOf(token, cause);
+  const overlapSeconds = replaces ? 0 : overlapSecondsOf(seen, record, cause);
   if (overlapSeconds !== 0 && livePrevious(token, now).length >= mostPrevious) {
     const message = `${mostPrevious} superseded credentials are alive: the next issue waits until the first of them ends`;
     const state = isInForce(seen, record, now) ? 'ready' : 'reconciling';
@@ -53,9 +52,15 @@ export function issue(seen: Found, record: Recorded | undefined, cause: IssueCau
   return { do: 'issue', cause, revision, wish: grant.value, overlapSeconds, replaces, over };
 }
 
-/** What `rotation.overlap` says, and else the usual one. A first credential has nothing beside it. */
-export function overlapSecondsOf({ spec }: BotToken, cause: IssueCause): number | undefined {
-  const chosen = spec.rotation?.overlap;
+/** What `rotation.overlap` says, and else the usual one. A first credential has nothing beside it, and what is INVALID already none that could work. */
+export function overlapSecondsOf(seen: Found, record: Recorded | undefined, cause: IssueCause): number | undefined {
+  const chosen = seen.token.spec.rotation?.overlap;
+  if (record !== undefined && isListedInvalid(seen, record)) return 0;
   if (cause === 'first' || chosen === undefined) return overlaps[cause];
   return Number(parseDuration(chosen));
+}
+
+/** Revoked for good in the status list though nobody wants it: who verifies offline takes only another one. */
+export function isListedInvalid({ listed }: Found, { inputs }: Recorded): boolean {
+  return inputs.statusListIndex !== undefined && listed.get(inputs.statusListIndex) === 'INVALID';
 }

@@ -3,7 +3,7 @@ import type { BotToken } from '../api/bot-token.ts';
 import type { Reason, Verdict } from '../api/conditions.ts';
 import type { Inputs } from '../api/inputs.ts';
 import { botUserNameOf, deletion, revocation, revokedVerdict, withoutBotUser } from './bot-token-end.ts';
-import { issue, mostPrevious, overlapSecondsOf, reissue } from './bot-token-issue.ts';
+import { isListedInvalid, issue, mostPrevious, overlapSecondsOf, reissue } from './bot-token-issue.ts';
 import { rolloutStep } from './bot-token-rollout.ts';
 import { type Found, type Observed, type OwnSecret, type Step, secretNameOf } from './bot-token-seen.ts';
 import {
@@ -101,7 +101,7 @@ function taken(
   if (record === undefined || isOver(token, record, now) || token.spec.secret.onLost === 'Stall' || !hasRoom)
     return report(seen, verdict, now, foreignSecretPollSeconds);
   if (!secret.confirmed) return { do: 'confirm', what: 'secret' };
-  const fields = lostStatus(token, overlapSecondsOf(token, 'lost'), now);
+  const fields = lostStatus(token, overlapSecondsOf(seen, record, 'lost'), now);
   return statusWrite(token, fields, verdict, now, 'state') ?? { do: 'rest', until: undefined };
 }
 
@@ -180,11 +180,6 @@ function service(seen: Found, record: Recorded, now: Date): Step {
     if (!isLabelled(secret.metadata, token, record)) return { do: 'label', over: secret, record };
   }
   return report(seen, verdictOf(token, record, grant, now), now);
-}
-
-/** Revoked for good in the status list though nobody wants it: who verifies offline takes only another one. */
-function isListedInvalid({ listed }: Observed, { inputs }: Recorded): boolean {
-  return inputs.statusListIndex !== undefined && listed.get(inputs.statusListIndex) === 'INVALID';
 }
 
 function hasReason(token: BotToken, reason: Reason): boolean {

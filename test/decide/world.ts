@@ -32,9 +32,12 @@ const digestKey = new SecretValue('the key of the operator');
 interface Pass {
   secret?: { live: StoredSecret | undefined };
   unreadableAt: string | undefined;
-  botUser: boolean;
+  /** The resourceVersion of the token for which it was read. */
+  botUser: string | undefined;
   refused: Observed['refused'];
   targets: Map<string, TargetSeen>;
+  /** The token id that they were read for. */
+  targetsFor: string | undefined;
 }
 
 /**
@@ -92,9 +95,11 @@ export class Operator {
   }
 
   #observe(token: BotToken): Observed {
-    const { botUser, refused } = this.#pass;
+    const { refused } = this.#pass;
     const secret = this.#secret(token);
-    const confirmed = { botUser, issuer: false };
+    const confirmed = { botUser: this.#pass.botUser === token.metadata.resourceVersion, issuer: false };
+    if (this.#pass.targetsFor !== token.status?.tokenID) this.#pass.targets.clear();
+    this.#pass.targetsFor = token.status?.tokenID;
     return {
       token,
       botUser: this.#botUser(token),
@@ -126,7 +131,7 @@ export class Operator {
   }
 
   #secret(token: BotToken): SecretSeen {
-    const newest = [this.#cache.secret, this.#pass.secret?.live].sort((a, b) => versionOf(b) - versionOf(a))[0];
+    const newest = [this.#pass.secret?.live, this.#cache.secret].sort((a, b) => versionOf(b) - versionOf(a))[0];
     if (newest === undefined) return { state: 'absent', confirmed: this.#pass.secret !== undefined };
     const seen = this.#readings.seen(token, newest, newest === this.#pass.secret?.live);
     return seen.state === 'ours' ? { ...seen, unreadable: this.#pass.unreadableAt === seen.resourceVersion } : seen;
@@ -209,7 +214,7 @@ export class Operator {
 
   #confirmBotUser(): void {
     this.hear('botUser');
-    this.#pass.botUser = true;
+    this.#pass.botUser = this.#cache.token?.metadata.resourceVersion;
   }
 
   #readWorkload(target: Target): void {
@@ -306,7 +311,7 @@ export class Operator {
 }
 
 function newPass(): Pass {
-  return { unreadableAt: undefined, botUser: false, refused: undefined, targets: new Map() };
+  return { unreadableAt: undefined, botUser: undefined, refused: undefined, targets: new Map(), targetsFor: undefined };
 }
 
 function refusedTo(operation: Refused['operation']): Refused {

@@ -62,7 +62,7 @@ export class Sight {
   newestSecret(): { secret: StoredSecret; isLive: boolean } | undefined {
     const live = this.word(cached.live) === 2 ? this.#secretAt(cached.live + 1) : undefined;
     const seen = this.#secretAt(cached.secret);
-    const newer = live !== undefined && (seen === undefined || versionOf(live) > versionOf(seen));
+    const newer = live !== undefined && (seen === undefined || versionOf(live) >= versionOf(seen));
     if (newer) return { secret: live, isLive: true };
     return seen && { secret: seen, isLive: false };
   }

@@ -10,12 +10,6 @@ import { digestKey } from './signing.ts';
 /** What becomes of a write. */
 export type Fault = 'none' | 'lost' | 'unanswered' | 'late' | 'refused' | 'crash after';
 
-/**
- * Whether a pass takes a live read of the bot or the issuer only for the version of the token that it was made for. The
- * controller does not yet: `npm run explore` shows what that leads to with two operators.
- */
-const readsCountForOneVersion: boolean = false;
-
 /** What operators do in a world of words: look, decide for real, and one write or one live read, as the controllers do it. */
 export class Turns {
   readonly contents: Contents;
@@ -77,7 +71,8 @@ export class Turns {
     const own = this.layout.operator(operator);
     const slot = own + cached.tokens + 4 * t;
     const hasMoved = words[slot + 1] !== words[this.layout.token(t) + 1];
-    if (readsCountForOneVersion && hasMoved) words[own + cached.found] = (words[own + cached.found] ?? 0) & ~3;
+    // A pass takes a live read of the bot or the issuer only for the version of the token that it was made for.
+    if (hasMoved) words[own + cached.found] = (words[own + cached.found] ?? 0) & ~3;
     const from = this.layout.token(t);
     words.copyWithin(this.layout.operator(operator) + cached.tokens + 4 * t, from, from + 4);
   }
