@@ -49,9 +49,15 @@ export const Inputs = z.looseObject({
 });
 export type Inputs = z.infer<typeof Inputs>;
 
+/** What a frozen record was found to be: the caches hold such, and every look at a token asks for its record. */
+const known = new WeakMap<object, { inputs: Inputs | undefined }>();
+
 /** The inputs in an annotation or a record, or undefined when they are in no form that this version knows. */
 export function parseInputs(value: unknown): Inputs | undefined {
-  return Inputs.safeParse(value).data;
+  if (typeof value !== 'object' || value === null || !Object.isFrozen(value)) return Inputs.safeParse(value).data;
+  const found = known.get(value) ?? { inputs: Inputs.safeParse(value).data };
+  known.set(value, found);
+  return found.inputs;
 }
 
 /** The same for the text of an annotation. */

@@ -4,7 +4,7 @@ import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-
 import { revokeFinalizer } from '../api/names.ts';
 import { unreachable } from '../base/errors.ts';
 import { decide } from '../decide/bot-token.ts';
-import type { BotUserSeen, Observed, Step } from '../decide/bot-token-seen.ts';
+import type { BotUserSeen, Observed, Refused, Step } from '../decide/bot-token-seen.ts';
 import { isOlder, isSuspended, tokenGrant } from '../decide/grant.ts';
 import { handOverTime } from '../decide/hand-over.ts';
 import { carriedBy } from '../decide/listing.ts';
@@ -30,7 +30,7 @@ export interface BotTokensOptions extends Omit<TokenSecretOptions, 'world' | 're
 interface Pass {
   secret: TokenSecret;
   /** A write of a status list that was refused. */
-  unlisted: Observed['refused'];
+  unlisted: Refused | undefined;
   consumers: Consumers;
   /** The resourceVersion of the token for which each was read: what another process has made of the token since may rest on newer ones. */
   confirmed: { botUser: string | undefined; issuer: string | undefined };
@@ -109,7 +109,7 @@ export class BotTokens {
       lostIssuer: this.#handOver.lostIssuer(token),
       earlierClaim: earlier && `BotToken/${earlier.metadata.name}`,
       listed: new Map(listed),
-      refused: pass.unlisted ?? pass.secret.refused,
+      refused: { ...pass.secret.refused, Revoke: pass.unlisted },
       targets: consumers.seen(token),
     };
   }

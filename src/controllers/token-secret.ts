@@ -1,6 +1,13 @@
 import type { BotToken } from '../api/bot-token.ts';
 import type { SecretValue } from '../base/secret-value.ts';
-import { type Observed, type OwnSecret, type SecretSeen, type Step, secretNameOf } from '../decide/bot-token-seen.ts';
+import {
+  type Observed,
+  type OwnSecret,
+  type Refused,
+  type SecretSeen,
+  type Step,
+  secretNameOf,
+} from '../decide/bot-token-seen.ts';
 import type { Operation } from '../decide/bot-token-status.ts';
 import { readBack } from '../decide/secret-data.ts';
 import { renderingOf } from '../decide/secret-metadata.ts';
@@ -43,8 +50,8 @@ export class TokenSecret {
   #live: { secret: Metadata | undefined } | undefined;
   /** The resourceVersion at which it was read and no entry held the credential. */
   #unreadableAt: string | undefined;
-  /** A write that the API server refused, or that could not be signed. */
-  refused: Observed['refused'];
+  /** Writes that the API server refused, or that could not be signed. */
+  refused: Observed['refused'] = {};
 
   constructor(of: TokenSecretOptions) {
     this.#of = of;
@@ -110,12 +117,17 @@ export class TokenSecret {
     } catch (error) {
       if (error instanceof KubeError && isRefusal(error)) return this.#refuseIndex(issuer.metadata.name, error);
       if (!(error instanceof SigningKeyInvalid)) throw error;
-      this.refused = {
+      this.#note({
         operation: 'Write',
         reason: 'IssuerNotReady',
         message: `ClusterTokenIssuer ${issuer.metadata.name} cannot sign: ${error.message}`,
-      };
+      });
     }
+  }
+
+  /** For the next look. */
+  #note(refused: Refused): void {
+    this.refused = { ...this.refused, [refused.operation]: refused };
   }
 
   #rewritten(token: BotToken, over: OwnSecret, minted: Minted): object {
@@ -203,7 +215,7 @@ export class TokenSecret {
   /** No index of the status lists, no token: it could not be revoked for those who verify offline. */
   #refuseIndex(issuer: string, { reason, message }: KubeError): void {
     const words = `the API server refused a status list of ClusterTokenIssuer ${issuer}: ${reason}: ${message}`;
-    this.refused = { operation: 'Write', reason: 'WriteRefused', message: words };
+    this.#note({ operation: 'Write', reason: 'WriteRefused', message: words });
     this.#of.world.metrics.failed.inc({ reason: 'WriteRefused' });
   }
 
@@ -211,7 +223,7 @@ export class TokenSecret {
   #refuse(token: BotToken, operation: Operation, { reason, message }: KubeError): void {
     const what = `${operation.toLowerCase()} Secret ${secretNameOf(token)}`;
     const words = `the API server refused to ${what}: ${reason}: ${message}`;
-    this.refused = { operation, reason: 'WriteRefused', message: words };
+    this.#note({ operation, reason: 'WriteRefused', message: words });
     this.#of.world.metrics.failed.inc({ reason: 'WriteRefused' });
   }
 }

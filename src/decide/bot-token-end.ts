@@ -37,7 +37,7 @@ export function revocation(seen: Observed, verdict: Verdict, now: Date): Step {
 function removal(seen: Observed, { uid, resourceVersion }: OwnSecret, now: Date): Step {
   const waiting = retryTime(seen.token, now, 'Delete');
   if (waiting !== undefined && waiting > now) return { do: 'rest', until: waiting };
-  if (seen.refused?.operation === 'Delete') return refusal(seen, undefined, seen.refused, now);
+  if (seen.refused.Delete !== undefined) return refusal(seen, undefined, seen.refused.Delete, now);
   return { do: 'delete-secret', uid, resourceVersion, cause: 'revoked' };
 }
 

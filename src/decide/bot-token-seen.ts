@@ -55,8 +55,8 @@ export interface Observed {
   listed: ReadonlyMap<number, Listed>;
   /** The BotToken that names the same Secret and was there first, as `<Kind>/<name>`. */
   earlierClaim: string | undefined;
-  /** A write of the Secret or of a status list that the API server refused in this pass. */
-  refused: Refused | undefined;
+  /** What the API server refused in this pass, by what was tried. */
+  refused: { readonly [operation in Operation]?: Refused | undefined };
   /** What live reads of this pass have shown of the workloads of an open roll-out. */
   targets: TargetsSeen;
 }

@@ -58,10 +58,10 @@ function ownStep(seen: Observed, now: Date): Step {
   if (botUser.state !== 'found') return withoutBotUser(seen, record, botUser.state, now);
   if (isPaused(token)) return pausedWrite(token, now) ?? { do: 'rest', until: nextTime(token, now) };
   // Noted already in this pass, or nothing else could be said of the token.
-  const noted = botUser.grant.allowed || seen.refused?.operation === 'Write';
+  const noted = botUser.grant.allowed || seen.refused.Write !== undefined;
   const waiting = noted ? retryTime(token, now) : undefined;
   if (waiting !== undefined && waiting > now) return heldBack(seen, record, waiting, now);
-  if (seen.refused?.operation === 'Write') return refusal(seen, record, seen.refused, now);
+  if (seen.refused.Write !== undefined) return refusal(seen, record, seen.refused.Write, now);
   return withBotUser({ ...seen, botUser }, record, now);
 }
 

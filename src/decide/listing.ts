@@ -72,7 +72,7 @@ export function afterListing(seen: Observed, step: Step, now: Date): Step {
   if (due.length + required.length === 0) return step;
   const until = retryTime(seen.token, now, 'Revoke');
   const waits = until !== undefined && until > now;
-  const failed = seen.refused?.operation === 'Revoke' ? seen.refused : undefined;
+  const failed = seen.refused.Revoke;
   if (failed === undefined && !waits) return listing(carried, [...due, ...required]);
   const heir = handOver(seen, now);
   if (heir === 'taken-over') return step;

@@ -41,7 +41,8 @@ export class Controller {
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    this.#schedule = new Schedule(options.jitter ?? Math.random);
+    const normalBesideFirst = Math.max(1, Math.floor(options.concurrency * shareBesideFirst));
+    this.#schedule = new Schedule(options.jitter ?? Math.random, normalBesideFirst);
     options.metrics.add(options.name, () => this.#schedule.due(this.#now()));
   }
 
@@ -176,6 +177,9 @@ export class Controller {
     return { monotonic: clock.monotonic(), date: clock.now().getTime() };
   }
 }
+
+/** Of the workers, for whatever else is due, while somebody waits for a first key: all of them share one API server. */
+const shareBesideFirst = 0.2;
 
 /** Shorter than the 10 s within which the process has to end. */
 const graceMilliseconds = 8_000;

@@ -27,9 +27,18 @@ export class Schedule {
   readonly #normal = new Heap<Entry>();
   readonly #dated = new Heap<Entry>();
 
-  /** @param jitter a number in [0, 1), asked for at each back-off */
-  constructor(jitter: () => number) {
+  readonly #normalBesideFirst: number;
+  /** How many run, by the priority that they were taken with. */
+  readonly #running: Record<Priority, number> = { first: 0, normal: 0 };
+
+  /**
+   * @param jitter a number in [0, 1), asked for at each back-off
+   * @param normalBesideFirst no further `normal` key is handed out while a `first` one runs and so many of them do: all share
+   * the API server, and who waits for a first key must not wait for a wave of others
+   */
+  constructor(jitter: () => number, normalBesideFirst = Number.POSITIVE_INFINITY) {
     this.#jitter = jitter;
+    this.#normalBesideFirst = normalBesideFirst;
   }
 
   /** How many keys it remembers: those that wait and those that run. */
@@ -50,7 +59,7 @@ export class Schedule {
   /** The next key that is due. It then runs, until `done`, `failed` or `postponed` is called for it. */
   take(now: Moment): Key | undefined {
     this.#ripen(now);
-    for (const { top } of [this.#first, this.#normal]) {
+    for (const { top } of this.#open) {
       if (top !== undefined && top.time <= now.monotonic) return this.#start(top.item);
     }
     return undefined;
@@ -78,9 +87,9 @@ export class Schedule {
     this.add(key, at, this.#ended(key).ran);
   }
 
-  /** Milliseconds until a key is due: 0 for now, Infinity when nothing waits. */
+  /** Milliseconds until a key can be taken: 0 for now, Infinity when nothing waits. The end of a running key may change it. */
   wait(now: Moment): number {
-    const at = Math.min(this.#first.top?.time ?? never, this.#normal.top?.time ?? never);
+    const at = Math.min(...this.#open.map(({ top }) => top?.time ?? never));
     const date = this.#dated.top?.time ?? never;
     return Math.max(0, Math.min(at - now.monotonic, date - now.date));
   }
@@ -92,6 +101,12 @@ export class Schedule {
       if (!running && (at <= now.monotonic || date <= now.date)) count++;
     }
     return count;
+  }
+
+  /** What keys are handed out from, the first before the others. */
+  get #open(): readonly Heap<Entry>[] {
+    const { first, normal } = this.#running;
+    return first > 0 && normal >= this.#normalBesideFirst ? [this.#first] : [this.#first, this.#normal];
   }
 
   #wish(key: Key, priority: Priority, at: number, date: number): void {
@@ -122,6 +137,7 @@ export class Schedule {
     this.#dequeue(entry);
     entry.running = true;
     entry.ran = entry.priority;
+    this.#running[entry.ran]++;
     entry.priority = 'normal';
     entry.at = never;
     entry.date = never;
@@ -132,6 +148,7 @@ export class Schedule {
     const entry = this.#entries.get(key);
     if (entry?.running !== true) throw new Error(`${key} does not run`);
     entry.running = false;
+    this.#running[entry.ran]--;
     return entry;
   }
 

@@ -5,7 +5,7 @@ import { conditionsOf } from '../../src/api/conditions.ts';
 import { Inputs } from '../../src/api/inputs.ts';
 import { revokeFinalizer } from '../../src/api/names.ts';
 import type { Revocation } from '../../src/api/revocation.ts';
-import type { BotUserSeen, Observed, OwnSecret, SecretSeen } from '../../src/decide/bot-token-seen.ts';
+import type { BotUserSeen, Observed, OwnSecret, Refused, SecretSeen } from '../../src/decide/bot-token-seen.ts';
 import { isSuspended, tokenGrant } from '../../src/decide/grant.ts';
 import type { TargetsSeen } from '../../src/decide/rollout.ts';
 import { type SecretMetadata, wantedMetadata } from '../../src/decide/secret-metadata.ts';
@@ -130,7 +130,7 @@ export interface Situation {
   revocations: readonly Revocation[];
   lostIssuer: Observed['lostIssuer'];
   earlierClaim: string;
-  refused: Observed['refused'];
+  refused: Refused;
   targets: TargetsSeen;
   listed: Observed['listed'];
 }
@@ -147,7 +147,7 @@ export function seen(change: Partial<Situation> = {}): Observed {
     revocations,
     lostIssuer: change.lostIssuer,
     earlierClaim,
-    refused,
+    refused: refused === undefined ? {} : { [refused.operation]: refused },
     targets,
   };
 }

@@ -208,8 +208,13 @@ export class Operator {
       this.#lists = send(this.#server, fault, () => this.#server.list(changes));
     } catch (error) {
       if (!isRefused(error, 'Forbidden')) throw error;
-      this.#pass.refused = refusedTo('Revoke');
+      this.#refuse('Revoke');
     }
+  }
+
+  #refuse(operation: Refused['operation']): void {
+    const refused: Refused = { operation, reason: 'WriteRefused', message: 'an admission policy says no' };
+    this.#pass.refused = { ...this.#pass.refused, [operation]: refused };
   }
 
   #confirmBotUser(): void {
@@ -287,7 +292,7 @@ export class Operator {
       if (digest !== undefined) this.#readings.remember(written, digest, keys);
       this.#cache.secret = written;
     } catch (error) {
-      if (isRefused(error, 'Forbidden')) this.#pass.refused = refusedTo('Write');
+      if (isRefused(error, 'Forbidden')) this.#refuse('Write');
       else if (isRefused(error, 'Conflict', 'AlreadyExists', 'NotFound')) this.#readSecret(token);
       else throw error;
     }
@@ -303,7 +308,7 @@ export class Operator {
       this.#cache.secret = undefined;
       this.#pass.secret = { live: undefined };
     } catch (error) {
-      if (isRefused(error, 'Forbidden')) this.#pass.refused = refusedTo(step.cause === 'revoked' ? 'Delete' : 'Write');
+      if (isRefused(error, 'Forbidden')) this.#refuse(step.cause === 'revoked' ? 'Delete' : 'Write');
       else if (isRefused(error, 'Conflict')) this.#readSecret(token);
       else throw error;
     }
@@ -311,11 +316,7 @@ export class Operator {
 }
 
 function newPass(): Pass {
-  return { unreadableAt: undefined, botUser: undefined, refused: undefined, targets: new Map(), targetsFor: undefined };
-}
-
-function refusedTo(operation: Refused['operation']): Refused {
-  return { operation, reason: 'WriteRefused', message: 'an admission policy says no' };
+  return { unreadableAt: undefined, botUser: undefined, refused: {}, targets: new Map(), targetsFor: undefined };
 }
 
 /** What the metadata watch of our label shows. */

@@ -319,3 +319,33 @@ test('acts as the plain model does, in every sequence of steps', () => {
   };
   fc.assert(fc.property(fc.array(step, { maxLength: 120, size: 'max' }), run), { numRuns: 500 });
 });
+
+describe('while somebody waits for a first key', () => {
+  const limited = (most: number) => {
+    const schedule = new Schedule(() => 0, most);
+    for (let i = 0; i < 5; i++) schedule.add(`normal-${i}`, 0);
+    return schedule;
+  };
+
+  test('only so many normal ones run beside it, and all others are first', () => {
+    const schedule = limited(2);
+    schedule.add('first-0', 0, 'first');
+    schedule.add('first-1', 0, 'first');
+    expect(takeAll(schedule, 0)).toEqual(['first-0', 'first-1', 'normal-0', 'normal-1']);
+    expect(schedule.wait(at(0))).toBe(never);
+    schedule.done('normal-0');
+    expect(takeAll(schedule, 0)).toEqual(['normal-2']);
+  });
+
+  test('those that run already go on, and the rest goes on with the end of the first', () => {
+    const schedule = limited(1);
+    expect([schedule.take(at(0)), schedule.take(at(0))]).toEqual(['normal-0', 'normal-1']);
+    schedule.add('first', 0, 'first');
+    expect(takeAll(schedule, 0)).toEqual(['first']);
+    schedule.done('normal-0');
+    expect(takeAll(schedule, 0)).toEqual([]);
+    schedule.done('first');
+    expect(schedule.wait(at(0))).toBe(0);
+    expect(takeAll(schedule, 0)).toEqual(['normal-2', 'normal-3', 'normal-4']);
+  });
+});

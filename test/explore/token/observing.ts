@@ -83,7 +83,10 @@ export class Sight {
       listed: new Map(),
       targets: new Map(),
       earlierClaim: earlier && `BotToken/${earlier.metadata.name}`,
-      refused: refused && { operation: refused, reason: 'WriteRefused', message: 'an admission policy says no' },
+      refused:
+        refused === undefined
+          ? {}
+          : { [refused]: { operation: refused, reason: 'WriteRefused', message: 'an admission policy says no' } },
     };
   }
 
