@@ -100,16 +100,7 @@ function answerOf(change: Partial<Situation>): string {
   const given = seen(change);
   let step: Step = decide(given, now);
   if (step.do === 'write-status') step = decide({ ...given, token: written(given.token, step) }, now);
-  switch (step.do) {
-    case 'issue':
-      return step.replaces ? 'replaces' : 'overlap';
-    case 'render':
-      return 'entries';
-    case 'label':
-      return 'metadata';
-    case 'rest':
-      return 'nothing';
-    default:
-      return step.do;
-  }
+  if (step.do === 'issue') return step.replaces ? 'replaces' : 'overlap';
+  const words: { [does in Step['do']]?: string } = { render: 'entries', label: 'metadata', rest: 'nothing' };
+  return words[step.do] ?? step.do;
 }

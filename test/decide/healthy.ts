@@ -170,7 +170,7 @@ export function withUserSpec(spec: Partial<BotUser['spec']>): BotUser {
 }
 
 export function withIssuerSpec(spec: Partial<ClusterTokenIssuer['spec']>): ClusterTokenIssuer {
-  return { ...issuer, spec: { ...issuer.spec, ...spec } as ClusterTokenIssuer['spec'] };
+  return { ...issuer, spec: { ...issuer.spec, ...spec } };
 }
 
 /** The token with annotations that somebody put on it; they do not move its generation. */

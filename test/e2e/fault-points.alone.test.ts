@@ -65,7 +65,7 @@ async function runAll(group: readonly Scenario[], faults: Faults): Promise<void>
   site.rule = () => forward;
   if (!site.hasOperator) await site.start();
   const firstRequest = site.proxy.requests.length;
-  await Promise.all(runs.map(({ scenario, namespace }) => scenario.prepare?.(site, namespace)));
+  await Promise.all(runs.map(async ({ scenario, namespace }) => scenario.prepare?.(site, namespace)));
   if (ahead > 0) await site.operator.stop();
   site.rule = request => {
     const run = byNamespace.get(request.namespace);
@@ -138,7 +138,7 @@ describe('caches that lag change nothing in the end', () => {
     site.rule = () => forward;
     if (!site.hasOperator) await site.start();
     const firstRequest = site.proxy.requests.length;
-    await Promise.all(runs.map(({ scenario, namespace }) => scenario.prepare?.(site, namespace)));
+    await Promise.all(runs.map(async ({ scenario, namespace }) => scenario.prepare?.(site, namespace)));
     for (const kind of kinds) site.proxy.watches(kind).hold(events);
     await Promise.all(runs.map(({ scenario, namespace }) => scenario.act(site, namespace)));
     await atRest(firstRequest);
@@ -162,7 +162,7 @@ describe('a second operator that believes to be in charge', () => {
     site.rule = () => forward;
     if (!site.hasOperator) await site.start();
     const since = [site.proxy.requests.length, proxy.requests.length];
-    await Promise.all(runs.map(({ scenario, namespace }) => scenario.prepare?.(site, namespace)));
+    await Promise.all(runs.map(async ({ scenario, namespace }) => scenario.prepare?.(site, namespace)));
     await Promise.all(runs.map(({ scenario, namespace }) => scenario.act(site, namespace)));
     await Promise.all(runs.map(({ scenario, namespace }) => scenario.settled(site, namespace)));
     await atRest(since[0] ?? 0);

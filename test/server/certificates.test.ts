@@ -350,7 +350,9 @@ test('says when the certificate in service ends', async () => {
   expect(await metrics.text()).not.toMatch(/^botmint_tls_certificate_expiry_timestamp_seconds/m);
   await certificates.check(signal);
   const end = new X509Certificate(await served()).validToDate.getTime() / 1000;
-  expect(await metrics.text()).toContain(`\nbotmint_tls_certificate_expiry_timestamp_seconds{secret="botmint-tls"} ${end}\n`);
+  expect(await metrics.text()).toContain(
+    `\nbotmint_tls_certificate_expiry_timestamp_seconds{secret="botmint-tls"} ${end}\n`,
+  );
 });
 
 test('keeps the private key out of everything that prints', async () => {
