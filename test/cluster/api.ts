@@ -95,6 +95,14 @@ export class Api {
     return kubeObject.parse(successful(`PATCH ${path}`, await this.call(path, { method: 'PATCH', body, headers })));
   }
 
+  /** Server-side apply, as `kubectl apply --server-side --force-conflicts`: makes the object, or brings it to this. */
+  async apply(path: string, body: unknown): Promise<KubeObject> {
+    const headers = { 'content-type': 'application/apply-patch+yaml' };
+    const query = '?fieldManager=test&force=true';
+    const answer = await this.call(`${path}${query}`, { method: 'PATCH', body, headers });
+    return kubeObject.parse(successful(`apply ${path}`, answer));
+  }
+
   /** An object that is not there is as good as deleted. */
   async delete(path: string, body?: unknown): Promise<void> {
     const answer = await this.call(path, { method: 'DELETE', body });

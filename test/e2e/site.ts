@@ -1,3 +1,4 @@
+import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { type Api, Api as ApiClass, type KubeObject } from '../cluster/api.ts';
 import { type Cluster, eventually, ownControlPlane, ownsControlPlane } from '../cluster/cluster.ts';
@@ -108,8 +109,15 @@ export class Site {
     return name;
   }
 
-  apply(manifest: string, namespace: string): Promise<string> {
-    return this.kubectl(['apply', '-n', namespace, '-f', '-'], { input: manifest });
+  /** Each document in its turn, as kubectl does it, without a process for each call: runs are many. */
+  async apply(manifest: string, namespace: string): Promise<void> {
+    for (const document of parseAllDocuments(manifest)) {
+      const object = Manifest.parse(document.toJS());
+      const { base, plural, cluster = false } = collections[object.kind] ?? {};
+      if (base === undefined) throw new Error(`the tests do not know where a ${object.kind} is applied`);
+      const folder = cluster ? base : `${base}/namespaces/${object.metadata.namespace ?? namespace}`;
+      await this.api.apply(`${folder}/${plural}/${object.metadata.name}`, object);
+    }
   }
 
   token(namespace: string, name: string): Promise<KubeObject | undefined> {
@@ -183,6 +191,28 @@ export class Site {
     return [...minted];
   }
 }
+
+const Manifest = z.looseObject({
+  kind: z.string(),
+  metadata: z.looseObject({ name: z.string(), namespace: z.string().optional() }),
+});
+
+const own = '/apis/botmint.dev/v1alpha1';
+const policies = '/apis/admissionregistration.k8s.io/v1';
+/** Where the kinds are that tests apply. */
+const collections: Record<string, { base: string; plural: string; cluster?: boolean } | undefined> = {
+  BotUser: { base: own, plural: 'botusers' },
+  BotToken: { base: own, plural: 'bottokens' },
+  ClusterTokenIssuer: { base: own, plural: 'clustertokenissuers', cluster: true },
+  ConfigMap: { base: '/api/v1', plural: 'configmaps' },
+  Secret: { base: '/api/v1', plural: 'secrets' },
+  ResourceQuota: { base: '/api/v1', plural: 'resourcequotas' },
+  Deployment: { base: '/apis/apps/v1', plural: 'deployments' },
+  StatefulSet: { base: '/apis/apps/v1', plural: 'statefulsets' },
+  DaemonSet: { base: '/apis/apps/v1', plural: 'daemonsets' },
+  ValidatingAdmissionPolicy: { base: policies, plural: 'validatingadmissionpolicies', cluster: true },
+  ValidatingAdmissionPolicyBinding: { base: policies, plural: 'validatingadmissionpolicybindings', cluster: true },
+};
 
 const Status = z.object({
   observedGeneration: z.number().optional(),
