@@ -61,6 +61,11 @@ export const reasons = {
       'Restore the Secret, set `secret.onLost: Reissue`, or ask for a new credential: annotate the BotToken with `botmint.dev/rotate`, or `botmint.dev/replace` if the old one must end.',
     on: { BotToken: ['stalled'] },
   },
+  ExpiresSoon: {
+    cause: 'Two thirds of the life of the credential are over, and nothing renews it.',
+    remedy: 'Set `rotation: {}`, or make a new BotToken in time; on a bot that ends, move `notAfter`.',
+    on: { BotToken: ['ready'] },
+  },
   Available: { cause: 'The bot user can be used by BotTokens.', on: { BotUser: ['ready'] } },
   KeysPublished: { cause: 'The signing keys are made and published.', on: { ClusterTokenIssuer: ['ready'] } },
   Revoked: {

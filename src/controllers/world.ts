@@ -57,8 +57,15 @@ export function reporter(o: {
     if (!always && before === verdict.reason) return;
     const { namespace, name, uid } = object.metadata;
     // A refusal may leave a token Ready, or go away by itself: somebody should look at it all the same.
-    const refusals: Reason[] = ['WriteRefused', 'RevocationFailed', 'RestartFailed', 'KeyWithdrawn', 'KeyNotFound'];
-    const type = verdict.state === 'stalled' || refusals.includes(verdict.reason) ? 'Warning' : 'Normal';
+    const warnings: Reason[] = [
+      'WriteRefused',
+      'RevocationFailed',
+      'RestartFailed',
+      'KeyWithdrawn',
+      'KeyNotFound',
+      'ExpiresSoon',
+    ];
+    const type = verdict.state === 'stalled' || warnings.includes(verdict.reason) ? 'Warning' : 'Normal';
     const regarding = { apiVersion, kind, name, uid, ...(namespace === undefined ? {} : { namespace }) };
     o.events.record(regarding, { type, reason: verdict.reason, action, note: verdict.message });
     if (verdict.state === 'stalled' || verdict.reason === 'RestartFailed')

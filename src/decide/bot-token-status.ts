@@ -7,7 +7,7 @@ import { isCutShort } from './change.ts';
 import { nextRetry, recordedRetry } from './retry.ts';
 import { heldForConsumers, newRollout, nextLook, openRollout } from './rollout.ts';
 import type { Marks } from './secret-metadata.ts';
-import { earliest, renewalTime } from './times.ts';
+import { earliest, renewalTime, warningTime } from './times.ts';
 
 export type Status = NonNullable<BotToken['status']>;
 
@@ -188,10 +188,17 @@ export function isPaused({ metadata }: BotToken): boolean {
 
 /** The next time at which the status says something different by itself. */
 export function nextTime(token: BotToken, now: Date): Date | undefined {
-  const { expiresAt, renewAt, previous } = token.status ?? {};
-  const times = [expiresAt, renewAt, ...(previous ?? []).map(({ revokeAt }) => revokeAt)].map(dateOf);
+  const { expiresAt, renewAt, issuedAt, previous } = token.status ?? {};
+  const warning = renewAt === undefined ? warningTimeOf({ issuedAt, expiresAt }) : undefined;
+  const times = [...[expiresAt, renewAt, ...(previous ?? []).map(({ revokeAt }) => revokeAt)].map(dateOf), warning];
   const rollout = isPaused(token) ? undefined : openRollout(token);
   return earliest(rollout && nextLook(rollout, now), ...times.filter(time => time !== undefined && time > now));
+}
+
+/** When people are told of the end of a credential that nothing renews; undefined for one that never ends. */
+export function warningTimeOf(of: { issuedAt?: string | undefined; expiresAt?: string | undefined }): Date | undefined {
+  const [issuedAt, expiresAt] = [dateOf(of.issuedAt), dateOf(of.expiresAt)];
+  return issuedAt && expiresAt && warningTime({ issuedAt, expiresAt });
 }
 
 export function dateOf(text: string | undefined): Date | undefined {

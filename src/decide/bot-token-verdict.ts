@@ -10,8 +10,9 @@ import {
   retryAfter,
   type Status,
   statusWrite,
+  warningTimeOf,
 } from './bot-token-status.ts';
-import { changeOf } from './change.ts';
+import { changeOf, isCutShort } from './change.ts';
 import { differ } from './digest.ts';
 import type { Grant, Wish } from './grant.ts';
 import { nextOfRollout, openRollout } from './rollout.ts';
@@ -41,7 +42,7 @@ export function verdictOf(token: BotToken, record: Recorded, grant: Grant<Wish>,
       `the credential ended at ${record.inputs.expiresAt}: set spec.rotation, or make a new BotToken`,
     );
   }
-  if (grant.allowed) return issued(token, record.inputs);
+  if (grant.allowed) return endsSoon(token, record, now) ?? issued(token, record.inputs);
   // Nobody can verify what it signed, or nobody may let it in.
   const unserved: Reason[] = ['IssuerNotFound', 'UnknownFormat', 'BotUserDisabled', 'Expired'];
   if (unserved.includes(grant.blocked.reason)) return grant.blocked;
@@ -49,6 +50,16 @@ export function verdictOf(token: BotToken, record: Recorded, grant: Grant<Wish>,
   // A ceiling that came later refuses the next issue and takes nothing away; a spec that asks for more is not served.
   if (grant.wish !== undefined && changeOf(record.inputs, grant.wish) !== 'none') return grant.blocked;
   return { state: 'ready', reason: grant.blocked.reason, message: `nothing more is issued: ${grant.blocked.message}` };
+}
+
+/** Still ready, but nothing renews it: in time for somebody to see to it. */
+function endsSoon(token: BotToken, { inputs }: Recorded, now: Date): Verdict | undefined {
+  const warning = warningTimeOf(inputs);
+  if (warning === undefined || warning > now || renewTimeOf(token, inputs) !== undefined) return undefined;
+  const why = isCutShort(inputs) ? 'with its BotUser' : 'without rotation';
+  const remedy = isCutShort(inputs) ? "move the BotUser's spec.notAfter" : 'set spec.rotation, or make a new BotToken';
+  const message = `the credential in Secret ${secretNameOf(token)} ends at ${inputs.expiresAt} ${why}: ${remedy}`;
+  return { state: 'ready', reason: 'ExpiresSoon', message };
 }
 
 /** Ready, and where the credential is. */

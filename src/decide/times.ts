@@ -35,6 +35,12 @@ export function renewalTime(
   return wholeSeconds(new Date(life.expiresAt.getTime() - ahead - jitter));
 }
 
+/** From when on people are told that a credential ends which nothing renews: after two thirds of its life. */
+export function warningTime(life: { issuedAt: Date; expiresAt: Date }): Date {
+  const whole = life.expiresAt.getTime() - life.issuedAt.getTime();
+  return wholeSeconds(new Date(life.issuedAt.getTime() + (whole * 2) / 3));
+}
+
 /** A number from 0 to 1 that depends on the text alone. */
 function shareOf(uid: string): number {
   return createHash('sha256').update(uid).digest().readUInt32BE(0) / 2 ** 32;

@@ -194,7 +194,7 @@ describe('the end of a credential', () => {
     const soon = { ...madeFrom({ expiresAt: later(60) }) };
     const given = seen({ ...soon, token: { ...soon.token, spec: fixed } });
     expect(decide({ ...given, token: recorded(given) }, now)).toEqual({ do: 'rest', until: new Date(later(60)) });
-    expect(told(given, new Date(later(59)))).toBe('Ready=True, Issued');
+    expect(told(given, new Date(later(59)))).toBe('Ready=True, ExpiresSoon');
     expect(told(given, new Date(later(60)))).toBe('Ready=False, Stalled=True, Expired');
   });
 
@@ -253,3 +253,28 @@ function edited() {
 function crowd(token: typeof served) {
   return withStatus({ previous: [{ tokenID: `${uid}.2.any`, revokeAt: later(900) }] }, token);
 }
+
+describe('a credential that nothing renews', () => {
+  const { rotation: _, ...spec } = served.spec;
+  const token = { ...served, spec, status: { ...served.status } };
+  delete token.status.renewAt;
+  const twoThirds = new Date('2026-12-31T00:00:00Z');
+
+  test('is Ready, and from two thirds of its life on says that it ends', () => {
+    expect(decide(seen({ token }), now)).toEqual({ do: 'rest', until: twoThirds });
+    expect(told(seen({ token }), new Date(twoThirds.getTime() - 1000))).toBe('Ready=True, Issued');
+    expect(told(seen({ token }), twoThirds)).toBe('Ready=True, ExpiresSoon');
+  });
+
+  test('says so once, and then waits for its end', () => {
+    const warned = recorded(seen({ token }), twoThirds);
+    expect(decide(seen({ token: warned }), twoThirds)).toEqual({ do: 'rest', until: new Date('2027-01-30T00:00:00Z') });
+  });
+
+  test('is not said of one that is renewed, or never ends', () => {
+    expect(told(seen({}), new Date('2026-12-20T00:00:00Z'))).toBe('Ready=True, Issued');
+    const endless = madeFrom({ expiresIn: 'never', expiresAt: undefined });
+    const given = { ...endless, token: { ...endless.token, spec: { ...spec, expiresIn: 'never' } } };
+    expect(told(seen(given), new Date('2036-01-01T00:00:00Z'))).toBe('Ready=True, Issued');
+  });
+});
