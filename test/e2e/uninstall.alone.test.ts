@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
@@ -24,7 +25,9 @@ afterEach(async () => {
 /** Runs commands of the page as a person does in a shell; what they print. Fails with the first that fails. */
 async function run(commands: string): Promise<string> {
   const { binaries, kubeconfigPath } = site?.plane ?? {};
-  const env = { PATH: `${binaries}:${process.env.PATH}`, KUBECONFIG: kubeconfigPath };
+  // Without a home, kubectl keeps what it has discovered in the working directory.
+  const HOME = process.env.HOME ?? tmpdir();
+  const env = { HOME, PATH: `${binaries}:${process.env.PATH}`, KUBECONFIG: kubeconfigPath };
   const shell = ['-euo', 'pipefail', '-c', commands];
   const { stdout, stderr } = await promisify(execFile)('bash', shell, { cwd: root, env, timeout: 120_000 });
   return stdout + stderr;
