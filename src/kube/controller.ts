@@ -41,8 +41,9 @@ export class Controller {
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    const normalBesideFirst = Math.max(1, Math.floor(options.concurrency * shareBesideFirst));
-    this.#schedule = new Schedule(options.jitter ?? Math.random, normalBesideFirst);
+    const share = (part: number) => Math.max(1, Math.floor(options.concurrency * part));
+    const mostNormal = { alone: share(normalShare.alone), besideFirst: share(normalShare.besideFirst) };
+    this.#schedule = new Schedule(options.jitter ?? Math.random, mostNormal);
     options.metrics.add(options.name, () => this.#schedule.due(this.#now()));
   }
 
@@ -178,8 +179,8 @@ export class Controller {
   }
 }
 
-/** Of the workers, for whatever else is due, while somebody waits for a first key: all of them share one API server. */
-const shareBesideFirst = 0.2;
+/** Of the workers, for whatever is no first key: some are always free for one, and few work beside it, because all share one API server. */
+const normalShare = { alone: 0.5, besideFirst: 0.2 };
 
 /** Shorter than the 10 s within which the process has to end. */
 const graceMilliseconds = 8_000;

@@ -4,6 +4,12 @@ import type { Key } from './objects.ts';
 /** `first` goes before `normal` among the keys that are due. */
 export type Priority = 'first' | 'normal';
 
+/** How many `normal` keys run at most: while no `first` key runs, and beside one. */
+export interface MostNormal {
+  alone: number;
+  besideFirst: number;
+}
+
 /** One moment on both clocks: `monotonic` in milliseconds, `date` in milliseconds since the epoch. */
 export interface Moment {
   monotonic: number;
@@ -27,18 +33,18 @@ export class Schedule {
   readonly #normal = new Heap<Entry>();
   readonly #dated = new Heap<Entry>();
 
-  readonly #normalBesideFirst: number;
+  readonly #mostNormal: MostNormal;
   /** How many run, by the priority that they were taken with. */
   readonly #running: Record<Priority, number> = { first: 0, normal: 0 };
 
   /**
    * @param jitter a number in [0, 1), asked for at each back-off
-   * @param normalBesideFirst no further `normal` key is handed out while a `first` one runs and so many of them do: all share
-   * the API server, and who waits for a first key must not wait for a wave of others
+   * @param mostNormal no further `normal` key is handed out while so many run: all share the API server, and who waits for a
+   * first key must not wait for a wave of others
    */
-  constructor(jitter: () => number, normalBesideFirst = Number.POSITIVE_INFINITY) {
+  constructor(jitter: () => number, mostNormal: MostNormal = { alone: never, besideFirst: never }) {
     this.#jitter = jitter;
-    this.#normalBesideFirst = normalBesideFirst;
+    this.#mostNormal = mostNormal;
   }
 
   /** How many keys it remembers: those that wait and those that run. */
@@ -106,7 +112,8 @@ export class Schedule {
   /** What keys are handed out from, the first before the others. */
   get #open(): readonly Heap<Entry>[] {
     const { first, normal } = this.#running;
-    return first > 0 && normal >= this.#normalBesideFirst ? [this.#first] : [this.#first, this.#normal];
+    const { alone, besideFirst } = this.#mostNormal;
+    return normal >= (first > 0 ? besideFirst : alone) ? [this.#first] : [this.#first, this.#normal];
   }
 
   #wish(key: Key, priority: Priority, at: number, date: number): void {

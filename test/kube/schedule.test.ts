@@ -322,7 +322,7 @@ test('acts as the plain model does, in every sequence of steps', () => {
 
 describe('while somebody waits for a first key', () => {
   const limited = (most: number) => {
-    const schedule = new Schedule(() => 0, most);
+    const schedule = new Schedule(() => 0, { alone: 4, besideFirst: most });
     for (let i = 0; i < 5; i++) schedule.add(`normal-${i}`, 0);
     return schedule;
   };
@@ -347,5 +347,9 @@ describe('while somebody waits for a first key', () => {
     schedule.done('first');
     expect(schedule.wait(at(0))).toBe(0);
     expect(takeAll(schedule, 0)).toEqual(['normal-2', 'normal-3', 'normal-4']);
+  });
+
+  test('some workers are free for it', () => {
+    expect(takeAll(limited(1), 0)).toEqual(['normal-0', 'normal-1', 'normal-2', 'normal-3']);
   });
 });
