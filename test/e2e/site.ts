@@ -109,15 +109,17 @@ export class Site {
     return name;
   }
 
-  /** Each document in its turn, as kubectl does it, without a process for each call: runs are many. */
-  async apply(manifest: string, namespace: string): Promise<void> {
+  /** Each document in its turn, as kubectl does it, without a process for each call: runs are many. What they are now. */
+  async apply(manifest: string, namespace: string): Promise<KubeObject[]> {
+    const applied: KubeObject[] = [];
     for (const document of parseAllDocuments(manifest)) {
       const object = Manifest.parse(document.toJS());
       const { base, plural, cluster = false } = collections[object.kind] ?? {};
       if (base === undefined) throw new Error(`the tests do not know where a ${object.kind} is applied`);
       const folder = cluster ? base : `${base}/namespaces/${object.metadata.namespace ?? namespace}`;
-      await this.api.apply(`${folder}/${plural}/${object.metadata.name}`, object);
+      applied.push(await this.api.apply(`${folder}/${plural}/${object.metadata.name}`, object));
     }
+    return applied;
   }
 
   token(namespace: string, name: string): Promise<KubeObject | undefined> {
