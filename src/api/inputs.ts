@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { parsedJSON } from '../base/json.ts';
 import { lifetime } from './durations.ts';
 
 /**
@@ -62,10 +63,5 @@ export function parseInputs(value: unknown): Inputs | undefined {
 
 /** The same for the text of an annotation. */
 export function parseInputsText(text: string | undefined): Inputs | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return parseInputs(JSON.parse(text));
-  } catch {
-    return undefined; // not JSON: not in a form that this version knows either
-  }
+  return parseInputs(parsedJSON(text));
 }

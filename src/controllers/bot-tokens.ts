@@ -4,7 +4,7 @@ import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-
 import { revokeFinalizer } from '../api/names.ts';
 import { unreachable } from '../base/errors.ts';
 import { decide } from '../decide/bot-token.ts';
-import type { BotUserSeen, Observed, Refused, Step } from '../decide/bot-token-seen.ts';
+import { type BotUserSeen, claimsSecret, type Observed, type Refused, type Step } from '../decide/bot-token-seen.ts';
 import { isOlder, isSuspended, tokenGrant } from '../decide/grant.ts';
 import { handOverTime } from '../decide/hand-over.ts';
 import { carriedBy } from '../decide/listing.ts';
@@ -17,7 +17,7 @@ import type { HandOver } from './hand-over.ts';
 import { Kept } from './kept.ts';
 import { SecretReadings } from './secret-readings.ts';
 import { TokenSecret, type TokenSecretOptions } from './token-secret.ts';
-import { Unsettled, type World } from './world.ts';
+import { restUntil, Unsettled, type World } from './world.ts';
 
 /** More steps than the longest way there is: an issue and the restart of 16 workloads with a conflict at every write. */
 const mostSteps = 64;
@@ -78,8 +78,7 @@ export class BotTokens {
       const token = this.#world.caches.tokens.get(key);
       if (token === undefined) return { next: 'on-change' };
       const step = decide(this.#observe(token, pass), this.#world.clock.now());
-      if (step.do === 'rest')
-        return step.until === undefined ? { next: 'on-change' } : { next: 'at', time: step.until };
+      if (step.do === 'rest') return restUntil(step.until);
       await this.#act(token, step, pass, signal);
     }
     throw new Unsettled(`BotToken ${key} did not settle in ${mostSteps} steps`);
@@ -96,7 +95,7 @@ export class BotTokens {
       ({ index, issuerUID }) => [index, this.#secrets.statusLists.seen(index, issuerUID)] as const,
     );
     const others = this.#world.caches.tokens.byIndex('secret', secretKeyOf(token));
-    const earlier = others.find(other => claims(other) && other !== token && isOlder(other, token));
+    const earlier = others.find(other => claimsSecret(other) && other !== token && isOlder(other, token));
     return {
       token,
       botUser: this.#botUser(token),
@@ -224,9 +223,4 @@ export class BotTokens {
         return pass.secret.read(token, signal);
     }
   }
-}
-
-/** Whether another token has a claim on the Secret's name: one that is revoked or going has none. */
-function claims(token: BotToken): boolean {
-  return token.metadata.deletionTimestamp === undefined && token.spec.revoked !== true;
 }

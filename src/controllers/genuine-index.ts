@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { inputsAnnotation, tokenIDAnnotation } from '../api/names.ts';
+import { parsedJSON } from '../base/json.ts';
 import type { SecretValue } from '../base/secret-value.ts';
 import { statusListTag } from '../decide/digest.ts';
 import type { SecretMetadata } from '../decide/secret-metadata.ts';
@@ -17,20 +18,11 @@ export function withGenuineIndex(
   known: { tokenID: string | undefined; inputs: unknown },
 ): SecretMetadata {
   const { [tokenIDAnnotation]: tokenID = '', [inputsAnnotation]: text } = metadata.annotations ?? {};
-  const inputs = parsed(text);
-  if (inputs === undefined || inputs.statusListIndex === undefined) return metadata;
+  const inputs = parsedJSON(text);
+  if (!isRecord(inputs) || inputs.statusListIndex === undefined) return metadata;
   // What is recorded has been looked at before.
   if (tokenID === known.tokenID && isDeepStrictEqual(inputs, known.inputs)) return metadata;
   const { statusListIndex: index, statusListTag: tag, ...others } = inputs;
   if (typeof index === 'number' && tag === statusListTag({ namespace, tokenID, index }, key)) return metadata;
   return { ...metadata, annotations: { ...metadata.annotations, [inputsAnnotation]: JSON.stringify(others) } };
-}
-
-function parsed(text: string | undefined): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = text === undefined ? undefined : JSON.parse(text);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined; // whoever reads the marks says so
-  }
 }

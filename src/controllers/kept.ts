@@ -24,12 +24,7 @@ export class Kept<T extends KubeObject> {
    * that cannot be read is kept as that: it is not absent.
    */
   async refresh(ref: Ref, signal: AbortSignal): Promise<void> {
-    const live = await this.#client.get(rawOf(this.#resource), ref, { signal });
-    const cached = this.#store.get(keyOf(ref)) ?? this.#store.unreadable(keyOf(ref));
-    const readable = live && readableOf(this.#resource, live);
-    if (readable !== undefined) this.#store.put(readable);
-    else if (live !== undefined) this.#store.putUnreadable(live);
-    else if (cached !== undefined) this.#store.remove(keyOf(ref), cached.metadata.uid);
+    keepLive(this.#store, this.#resource, ref, await this.#client.get(rawOf(this.#resource), ref, { signal }));
   }
 
   /** A merge patch. False when the object has moved: what it is now is in the cache then, and the next look decides anew. */
@@ -65,4 +60,19 @@ export class Kept<T extends KubeObject> {
     if ((after?.metadata.finalizers ?? []).length === 0) this.#store.remove(keyOf(object), object.metadata.uid);
     return true;
   }
+}
+
+/** Puts what a live read has shown into the cache. The object if there is one and it can be read. */
+export function keepLive<T extends KubeObject>(
+  store: Store<T>,
+  resource: Resource<T>,
+  ref: Ref,
+  live: KubeObject | undefined,
+): T | undefined {
+  const cached = store.get(keyOf(ref)) ?? store.unreadable(keyOf(ref));
+  const readable = live && readableOf(resource, live);
+  if (readable !== undefined) store.put(readable);
+  else if (live !== undefined) store.putUnreadable(live);
+  else if (cached !== undefined) store.remove(keyOf(ref), cached.metadata.uid);
+  return readable;
 }

@@ -10,7 +10,7 @@ import { type Key, keyOf, rawOf } from '../kube/objects.ts';
 import { wordsOf } from './failed-attempt.ts';
 import { Kept } from './kept.ts';
 import type { StatusLists } from './status-lists.ts';
-import { Unsettled, type World } from './world.ts';
+import { restUntil, Unsettled, type World } from './world.ts';
 
 /** More steps than two attempts take, with a conflict at each write. */
 const mostSteps = 12;
@@ -69,8 +69,7 @@ export class Revocations {
       if (revocation === undefined) return { next: 'on-change' };
       const attempt = pass.attempt && isOf(revocation, pass.attempt.at) ? pass.attempt.ended : undefined;
       const step = decide({ revocation, clusterID: this.#of.clusterID, attempt }, this.#world.clock.now());
-      if (step.do === 'rest')
-        return step.until === undefined ? { next: 'on-change' } : { next: 'at', time: step.until };
+      if (step.do === 'rest') return restUntil(step.until);
       await this.#act(revocation, step, pass, signal);
     }
     throw new Unsettled(`Revocation ${key} did not settle in ${mostSteps} steps`);

@@ -1,5 +1,5 @@
 import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
-import { apiVersion, managedLabel, managedSigningKey, ownerAnnotation, ownerUIDAnnotation } from '../api/names.ts';
+import { managedLabel, managedSigningKey } from '../api/names.ts';
 import type { SecretValue } from '../base/secret-value.ts';
 import type { KeySecretSeen, NewKey, PublishedKey } from '../decide/issuer-seen.ts';
 import {
@@ -14,6 +14,7 @@ import { type Metadata, type Secret, secretMetadata, secrets, secretText } from 
 import { isAlreadyExists, isConflict } from '../kube/errors.ts';
 import { keyOf } from '../kube/objects.ts';
 import type { Store } from '../kube/store.ts';
+import { issuerOwned } from './issuer-owned.ts';
 
 const pemKey = 'key.pem';
 
@@ -143,17 +144,10 @@ export class SigningKeys {
   }
 
   #secretOf(issuer: ClusterTokenIssuer, name: string, pem: SecretValue) {
-    const { name: owner, uid } = issuer.metadata;
     return {
       apiVersion: 'v1',
       kind: 'Secret',
-      metadata: {
-        name,
-        namespace: this.#namespace,
-        labels: { [managedLabel]: managedSigningKey },
-        annotations: { [ownerAnnotation]: `ClusterTokenIssuer/${owner}`, [ownerUIDAnnotation]: uid },
-        ownerReferences: [{ apiVersion, kind: 'ClusterTokenIssuer', name: owner, uid }],
-      },
+      metadata: { name, namespace: this.#namespace, ...issuerOwned(issuer.metadata, managedSigningKey) },
       type: 'Opaque',
       data: { [pemKey]: Buffer.from(pem.reveal()).toString('base64') },
     };

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { botTokenKind } from '../api/bot-token.ts';
 import { inputsAnnotation, managedCredential, managedLabel } from '../api/names.ts';
+import { parsedJSON } from '../base/json.ts';
 import type { Client } from '../kube/client.ts';
 import { secretMetadata } from '../kube/core-kinds.ts';
 import { type KubeObject, parseKubeObject, type Ref, type Resource, rawOf } from '../kube/objects.ts';
@@ -13,7 +14,8 @@ export function indexesIn(object: unknown): readonly number[] | 'unknown' {
   const { data } = Carrier.safeParse(object);
   if (data === undefined) return 'unknown';
   const { status, metadata } = data;
-  const annotation = parsed(metadata.annotations?.[inputsAnnotation]);
+  // What somebody wrote over is taken for nothing: no operator would ever copy it into a record.
+  const annotation = Inputs.safeParse(parsedJSON(metadata.annotations?.[inputsAnnotation])).data;
   const inputs = [status?.issued?.inputs, annotation].filter(each => each !== undefined);
   if (inputs.some(({ format }) => format !== 1)) return 'unknown';
   return [...inputs, ...(status?.previous ?? [])].flatMap(({ statusListIndex: index }) => index ?? []);
@@ -30,15 +32,6 @@ const Carrier = z.looseObject({
     })
     .optional(),
 });
-
-/** What somebody wrote over is taken for nothing: no operator would ever copy it into a record. */
-function parsed(text: string | undefined): z.infer<typeof Inputs> | undefined {
-  try {
-    return text === undefined ? undefined : Inputs.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
-}
 
 /**
  * All indexes that tokens carry, by live lists; undefined when that cannot be known. Secrets first: what is in one of them

@@ -1,9 +1,10 @@
 import * as z from 'zod';
-import { apiVersion, managedLabel, managedStatusList, ownerAnnotation, ownerUIDAnnotation } from '../api/names.ts';
+import { managedStatusList } from '../api/names.ts';
 import type { TokenStatus } from '../api/token-status.ts';
 import { listSize, StatusList } from '../issuers/jwt/status-list.ts';
 import { configMaps } from '../kube/core-kinds.ts';
 import { type KubeObject, MalformedObject, type Resource } from '../kube/objects.ts';
+import { issuerOwned } from './issuer-owned.ts';
 
 /** A replica takes that many indexes at once: one write for each 256 tokens, and 512 starts of a replica before a list is used up. */
 export const rangeSize = 256;
@@ -107,15 +108,9 @@ export class ShardDraft {
 
   /** A new ConfigMap. */
   body(issuer: { metadata: { name: string; uid: string } }, number: number, namespace: string) {
-    const { name, uid } = issuer.metadata;
+    const { uid } = issuer.metadata;
     const data = { number: String(number), issuerUID: uid, lst: this.statuses.encode(), ...fieldsOf(this) };
-    const metadata = {
-      name: shardName(number),
-      namespace,
-      labels: { [managedLabel]: managedStatusList },
-      annotations: { [ownerAnnotation]: `ClusterTokenIssuer/${name}`, [ownerUIDAnnotation]: uid },
-      ownerReferences: [{ apiVersion, kind: 'ClusterTokenIssuer', name, uid }],
-    };
+    const metadata = { name: shardName(number), namespace, ...issuerOwned(issuer.metadata, managedStatusList) };
     return { apiVersion: 'v1', kind: 'ConfigMap', metadata, data };
   }
 }

@@ -6,8 +6,9 @@ import type { Listed } from '../decide/listing.ts';
 import { indexOf, placeOf, StatusList } from '../issuers/jwt/status-list.ts';
 import type { Client } from '../kube/client.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../kube/errors.ts';
-import { type Key, keyOf, rawOf, readableOf } from '../kube/objects.ts';
+import { type Key, keyOf, rawOf } from '../kube/objects.ts';
 import type { Store } from '../kube/store.ts';
+import { keepLive } from './kept.ts';
 import { rangesPerList, ShardDraft, type StatusShard, shardName, statusShards } from './status-shard.ts';
 import { Unsettled } from './world.ts';
 
@@ -161,15 +162,8 @@ export class StatusShards {
         resourceVersion: live.metadata.resourceVersion,
       });
     }
-    const cached = store.get(keyOf(ref)) ?? store.unreadable(keyOf(ref));
-    if (live === undefined) {
-      if (cached !== undefined) store.remove(keyOf(ref), cached.metadata.uid);
-      return undefined;
-    }
-    const shard = readableOf(statusShards, live);
-    if (shard !== undefined) store.put(shard);
-    else store.putUnreadable(live);
-    if (shard === undefined)
+    const shard = keepLive(store, statusShards, ref, live);
+    if (live !== undefined && shard === undefined)
       throw new StatusListInvalid(
         `ConfigMap ${namespace}/${ref.name} is not as botmint wrote it: restore it, or delete it and it is made anew`,
       );

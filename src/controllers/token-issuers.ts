@@ -21,7 +21,7 @@ import { type Key, keyOf } from '../kube/objects.ts';
 import { brokenLists, secretKeyOf, unknownIssuer } from './caches.ts';
 import { Kept } from './kept.ts';
 import type { SigningKeys } from './signing-keys.ts';
-import { countLive, restOf, Unsettled, type World } from './world.ts';
+import { countLive, restOf, restUntil, Unsettled, type World } from './world.ts';
 
 /** More steps than making and publishing two keys takes, with a conflict at each. */
 const mostSteps = 24;
@@ -140,8 +140,7 @@ export class TokenIssuers {
     const full = issuer.status?.conditions?.some(({ reason }) => reason === 'TooManyKeys') === true;
     const poll = inTheWay !== undefined || full ? new Date(clock.now().getTime() + keyPollMilliseconds) : undefined;
     const outcome = restOf(issuer, clock);
-    const time = earliest(until, poll, outcome.next === 'at' ? outcome.time : undefined);
-    return time === undefined ? outcome : { next: 'at', time };
+    return restUntil(earliest(until, poll, outcome.next === 'at' ? outcome.time : undefined));
   }
 
   /** A key that was not needed at the last look is not needed since: nothing is signed with it any more. */

@@ -3,6 +3,7 @@ import type { BotToken } from '../api/bot-token.ts';
 import type { BotUser } from '../api/bot-user.ts';
 import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
 import { managedLabel, managedSigningKey, ownerAnnotation } from '../api/names.ts';
+import { claimsSecret } from '../decide/bot-token-seen.ts';
 import { issuerOf } from '../decide/bot-token-status.ts';
 import { standingOf } from '../decide/grant.ts';
 import type { Controller } from '../kube/controller.ts';
@@ -90,7 +91,8 @@ function tokenChanged(
   const token = after ?? before;
   if (token === undefined) return;
   addToken(controllers, token);
-  if (claimOf(before) !== claimOf(after)) {
+  const [had, has] = [before, after].map(each => each !== undefined && claimsSecret(each));
+  if (had !== has) {
     for (const other of caches.tokens.byIndex('secret', secretKeyOf(token)))
       if (other !== token) addToken(controllers, other);
   }
@@ -114,11 +116,6 @@ function* issuersOf({ issuers }: Caches, versions: readonly (Metadata | undefine
     for (const issuer of issuers.values())
       if (issuer.status?.keys?.some(({ secretName }) => secretName === metadata.name)) yield issuer.metadata.name;
   }
-}
-
-/** Whether the token has a claim on its Secret's name. */
-function claimOf(token: BotToken | undefined): boolean {
-  return token !== undefined && token.metadata.deletionTimestamp === undefined && token.spec.revoked !== true;
 }
 
 function botUserChanged(

@@ -97,6 +97,11 @@ export async function countLive(
   return count;
 }
 
+/** The outcome of a rest: a change wakes it, and a time at the latest where there is one. */
+export function restUntil(time: Date | undefined): Outcome {
+  return time === undefined ? { next: 'on-change' } : { next: 'at', time };
+}
+
 /** The outcome for what others depend on: one that is going looks again by itself, should the end of the last of them have been missed. */
 export function restOf({ metadata }: KubeObject, clock: Clock): Outcome {
   if (metadata.deletionTimestamp === undefined) return { next: 'on-change' };

@@ -110,3 +110,8 @@ export type Step =
 export function secretNameOf(token: BotToken): string {
   return token.spec.secret.name ?? token.metadata.name;
 }
+
+/** Whether the token has a claim on its Secret's name: one that is revoked or going has none. */
+export function claimsSecret({ metadata, spec }: BotToken): boolean {
+  return metadata.deletionTimestamp === undefined && spec.revoked !== true;
+}

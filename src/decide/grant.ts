@@ -48,7 +48,7 @@ export function botUserGrant(
   now: Date,
 ): Grant<ClusterTokenIssuer> {
   const { issuerRef, notAfter } = botUser.spec;
-  if (notAfter !== undefined && Date.parse(notAfter) <= now.getTime()) {
+  if (hasEnded(botUser, now)) {
     return stalls('Expired', `spec.notAfter ${notAfter} has passed: move it, and new tokens are issued`);
   }
   const { issuer } = seen;
@@ -131,8 +131,12 @@ function botUserBars(token: BotToken, { metadata, spec }: BotUser, seen: TokenSe
 }
 
 /** Whether no token of a BotUser works for now, as everybody is told who asks: what its spec says may turn round. */
-export function isSuspended({ spec }: BotUser, now: Date): boolean {
-  return spec.disabled === true || (spec.notAfter !== undefined && Date.parse(spec.notAfter) <= now.getTime());
+export function isSuspended(botUser: BotUser, now: Date): boolean {
+  return botUser.spec.disabled === true || hasEnded(botUser, now);
+}
+
+function hasEnded({ spec }: BotUser, now: Date): boolean {
+  return spec.notAfter !== undefined && Date.parse(spec.notAfter) <= now.getTime();
 }
 
 function wishOf(token: BotToken, botUser: BotUser, issuer: ClusterTokenIssuer): Wish {

@@ -2,6 +2,7 @@ import type { BotToken } from '../api/bot-token.ts';
 import type { Inputs } from '../api/inputs.ts';
 import { inputsAnnotation, tokenIDAnnotation } from '../api/names.ts';
 import type { TokenStatus } from '../api/token-status.ts';
+import { parsedJSON } from '../base/json.ts';
 import { patched } from '../base/merge-patch.ts';
 import type { Observed, Step } from './bot-token-seen.ts';
 import { type Recorded, recordOf, retryTime, type Status } from './bot-token-status.ts';
@@ -41,7 +42,10 @@ export function carriedBy({ token, secret }: Pick<Observed, 'token' | 'secret'>)
   if (secret.state !== 'ours') return recorded;
   const { [tokenIDAnnotation]: own, [inputsAnnotation]: inputs } = secret.metadata.annotations ?? {};
   if (own === undefined || own === tokenID || !own.startsWith(`${token.metadata.uid}.`)) return recorded;
-  return [...recorded, ...ofInputs(parsed(inputs)).filter(({ index }) => recorded.every(old => old.index !== index))];
+  return [
+    ...recorded,
+    ...ofInputs(parsedJSON(inputs)).filter(({ index }) => recorded.every(old => old.index !== index)),
+  ];
 }
 
 /** Looked at field by field: this is asked at every look, and most of them have nothing to do. */
@@ -50,14 +54,6 @@ function ofInputs(inputs: unknown): readonly Carried[] {
   const { format, statusListIndex: index, issuer, expiresAt } = fields;
   if (format !== 1 || typeof index !== 'number') return [];
   return [{ index, issuerUID: issuer?.uid, revokeAt: undefined, expiresAt }];
-}
-
-function parsed(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return undefined; // not in a form that this version knows
-  }
 }
 
 /**

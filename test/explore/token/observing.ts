@@ -3,7 +3,13 @@ import type { BotUser } from '../../../src/api/bot-user.ts';
 import type { ClusterTokenIssuer } from '../../../src/api/cluster-token-issuer.ts';
 import { managedLabel } from '../../../src/api/names.ts';
 import { SecretReadings } from '../../../src/controllers/secret-readings.ts';
-import { type BotUserSeen, type Observed, type SecretSeen, secretNameOf } from '../../../src/decide/bot-token-seen.ts';
+import {
+  type BotUserSeen,
+  claimsSecret,
+  type Observed,
+  type SecretSeen,
+  secretNameOf,
+} from '../../../src/decide/bot-token-seen.ts';
 import { issuerOf, livePrevious, recordOf } from '../../../src/decide/bot-token-status.ts';
 import { botUserGrant, isOlder, tokenGrant } from '../../../src/decide/grant.ts';
 import type { StoredSecret } from '../../decide/api-server.ts';
@@ -70,7 +76,7 @@ export class Sight {
   observed(token: BotToken): Observed {
     const found = this.word(cached.found);
     const others = this.tokens().filter(other => other.metadata.name !== token.metadata.name);
-    const rivals = others.filter(other => secretNameOf(other) === secretNameOf(token) && claims(other));
+    const rivals = others.filter(other => secretNameOf(other) === secretNameOf(token) && claimsSecret(other));
     const earlier = rivals.find(other => isOlder(other, token));
     const refused = (found & 12) === 0 ? undefined : (found & 4) !== 0 ? ('Write' as const) : ('Delete' as const);
     return {
@@ -137,10 +143,6 @@ function versionOf({ metadata }: StoredSecret): number {
 /** What the metadata watch of our label shows of a Secret. */
 export function isWatched({ metadata }: StoredSecret): boolean {
   return metadata.labels?.[managedLabel] !== undefined;
-}
-
-function claims(token: BotToken): boolean {
-  return token.metadata.deletionTimestamp === undefined && token.spec.revoked !== true;
 }
 
 /** As the controller of BotUsers counts: credentials that were issued for this very one. */
