@@ -3,9 +3,12 @@ import { pausedAnnotation, replaceAnnotation, rotateAnnotation } from '../../src
 import { decide } from '../../src/decide/bot-token.ts';
 import type { Step } from '../../src/decide/bot-token-seen.ts';
 import {
+  absent,
   annotated,
   deleting,
+  foreign,
   fresh,
+  gone,
   inputs,
   later,
   madeFrom,
@@ -23,9 +26,6 @@ import { message, recorded, told } from './told.ts';
 
 // What people ask of a token by annotation, and how long the one before lives on.
 
-const absent = { state: 'absent', confirmed: false } as const;
-const gone = { state: 'absent', confirmed: true } as const;
-const foreign = { state: 'foreign', confirmed: true } as const;
 const edited = { digest: 'operator-key.digest-of-something-else', resourceVersion: '41' };
 const older = { tokenID: `${uid}.2.any`, revokeAt: later(60) };
 

@@ -3,9 +3,10 @@ import type { BotUser } from '../../src/api/bot-user.ts';
 import { decide } from '../../src/decide/bot-token.ts';
 import { tokenGrant } from '../../src/decide/grant.ts';
 import {
+  absent,
   botUser,
   deleting,
-  fresh,
+  finalized,
   issuer,
   later,
   madeFrom,
@@ -20,8 +21,6 @@ import { told } from './told.ts';
 
 // What a BotUser says of its tokens: disabled, its end, and whose they may be.
 
-const absent = { state: 'absent', confirmed: false } as const;
-const nothingIssued = { ...fresh, metadata: served.metadata };
 const dueAt = new Date('2026-12-25T17:16:04Z');
 
 describe('a disabled bot', () => {
@@ -29,7 +28,7 @@ describe('a disabled bot', () => {
 
   test.each<[string, Partial<Situation>, string, Date?]>([
     ['takes nothing away, and no token is Ready', {}, 'Ready=False, Stalled=True, BotUserDisabled'],
-    ['issues nothing', { token: nothingIssued, secret: absent }, 'Ready=False, Stalled=True, BotUserDisabled'],
+    ['issues nothing', { token: finalized, secret: absent }, 'Ready=False, Stalled=True, BotUserDisabled'],
     ['renews nothing', {}, 'Ready=False, Stalled=True, BotUserDisabled', dueAt],
     ['is said before what its issuer says', { issuer: deleting(issuer) }, 'Ready=False, Stalled=True, BotUserDisabled'],
     ['is said while a refused write waits', waiting(), 'Ready=False, Stalled=True, BotUserDisabled'],
@@ -42,10 +41,7 @@ describe('a bot that ends', () => {
   const ends = (notAfter: string) => withUserSpec({ notAfter });
 
   test('gives its tokens no longer life', () => {
-    const step = decide(
-      seen({ token: nothingIssued, secret: absent, botUser: ends('2027-01-01T02:00:00.5+01:00') }),
-      now,
-    );
+    const step = decide(seen({ token: finalized, secret: absent, botUser: ends('2027-01-01T02:00:00.5+01:00') }), now);
     expect(step).toMatchObject({ do: 'issue', wish: { notAfter: '2027-01-01T01:00:00Z' } });
   });
 
@@ -57,7 +53,7 @@ describe('a bot that ends', () => {
   });
 
   test('and has ended issues nothing more', () => {
-    const over = seen({ botUser: ends(later(-1)), token: nothingIssued, secret: absent });
+    const over = seen({ botUser: ends(later(-1)), token: finalized, secret: absent });
     expect(told(over)).toBe('Ready=False, Stalled=True, Expired');
   });
 

@@ -2,9 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { decide } from '../../src/decide/bot-token.ts';
 import type { Step } from '../../src/decide/bot-token-seen.ts';
 import {
+  absent,
   botUser,
   deleting,
+  finalized,
+  foreign,
   fresh,
+  gone,
   issuer,
   later,
   madeFrom,
@@ -22,11 +26,7 @@ import {
 } from './healthy.ts';
 import { recorded, told } from './told.ts';
 
-const absent = { state: 'absent', confirmed: false } as const;
-const gone = { state: 'absent', confirmed: true } as const;
-const foreign = { state: 'foreign', confirmed: true } as const;
 const removal = { do: 'delete-secret', uid: 'secret-uid', resourceVersion: '40', cause: 'revoked' } as const;
-const nothingIssued = { ...fresh, metadata: served.metadata };
 
 test.each<[string, Partial<Situation>, Partial<Step>]>([
   ['takes its Secret away first', { token: deleting(served) }, removal],
@@ -39,7 +39,7 @@ test.each<[string, Partial<Situation>, Partial<Step>]>([
     { do: 'rest' },
   ],
   ['does not wait for its bot', { token: deleting(served), botUser: undefined }, removal],
-  ['takes away a Secret that is not recorded yet', { token: deleting(nothingIssued) }, removal],
+  ['takes away a Secret that is not recorded yet', { token: deleting(finalized) }, removal],
 ])('a token that is deleted %s', (_, given, step) => expect(decide(seen(given), now)).toMatchObject(step));
 
 describe('`revoked: true`', () => {
@@ -87,7 +87,7 @@ describe('a bot that is gone', () => {
   test('is looked for live before anything is revoked', () => {
     expect(decide(without(), now)).toEqual({ do: 'confirm', what: 'bot-user' });
     expect(decide(without({ secret: absent }), now)).toEqual({ do: 'confirm', what: 'bot-user' });
-    expect(decide(without({ token: nothingIssued }), now)).toEqual({ do: 'confirm', what: 'bot-user' });
+    expect(decide(without({ token: finalized }), now)).toEqual({ do: 'confirm', what: 'bot-user' });
   });
 
   test('takes its tokens with it', () => {

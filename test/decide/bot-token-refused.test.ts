@@ -2,9 +2,11 @@ import { describe, expect, test } from 'vitest';
 import type { BotToken } from '../../src/api/bot-token.ts';
 import { decide } from '../../src/decide/bot-token.ts';
 import {
+  absent,
   botUser,
   deleting,
-  fresh,
+  finalized,
+  gone,
   issuer,
   later,
   madeFrom,
@@ -17,9 +19,6 @@ import {
 } from './healthy.ts';
 import { message, recorded, told } from './told.ts';
 
-const absent = { state: 'absent', confirmed: false } as const;
-const gone = { state: 'absent', confirmed: true } as const;
-const finalized = { ...fresh, metadata: served.metadata };
 const at = (seconds: number) => new Date(later(seconds));
 
 describe('what an issuer allows', () => {

@@ -8,6 +8,7 @@ import { type Rollout, restartAnnotation, type TargetSeen, type TargetsSeen } fr
 import {
   botUser,
   deleting,
+  gone,
   inputs,
   later,
   now,
@@ -185,7 +186,6 @@ describe('while it is open', () => {
 });
 
 describe('nothing is read or restarted', () => {
-  const gone = { state: 'absent', confirmed: true } as const;
   test.each<[string, Parameters<typeof seen>[0]]>([
     ['for a token that is being deleted', { token: deleting(rolling), secret: gone }],
     ['for one that is revoked', { token: withSpec({ revoked: true, restart: [web] }, rolling), secret: gone }],

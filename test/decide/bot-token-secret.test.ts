@@ -4,6 +4,7 @@ import { decide } from '../../src/decide/bot-token.ts';
 import type { SecretSeen, Step } from '../../src/decide/bot-token-seen.ts';
 import {
   fresh,
+  gone,
   inputs,
   later,
   madeFrom,
@@ -22,7 +23,6 @@ import {
 } from './healthy.ts';
 import { message, recorded, told } from './told.ts';
 
-const gone = { state: 'absent', confirmed: true } as const;
 const edited = { digest: 'operator-key.digest-of-something-else', resourceVersion: '41' };
 const underAnotherKey = { digest: 'lost-key.digest-of-the-data', resourceVersion: '41' };
 const older = secretOf(served, { revision: 2, tokenID: `${uid}.2.any`, inputs: { ...inputs, scopes: [] } });

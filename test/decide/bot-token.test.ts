@@ -2,9 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { decide } from '../../src/decide/bot-token.ts';
 import type { Observed, Step } from '../../src/decide/bot-token-seen.ts';
 import {
+  absent,
   botUser,
   deleting,
+  finalized,
   fresh,
+  gone,
   inputs,
   issuer,
   later,
@@ -21,10 +24,6 @@ import {
   withStatus,
 } from './healthy.ts';
 import { recorded, told } from './told.ts';
-
-const absent = { state: 'absent', confirmed: false } as const;
-const gone = { state: 'absent', confirmed: true } as const;
-const finalized = { ...fresh, metadata: served.metadata };
 
 test('a token that is served is left alone until its renewal', () => {
   expect(decide(seen(), now)).toEqual({ do: 'rest', until: new Date('2026-12-25T17:16:04Z') });

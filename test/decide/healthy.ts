@@ -119,6 +119,14 @@ export const secret: OwnSecret = {
   unreadable: false,
 };
 
+/** Applied, with its finalizer, and nothing issued yet. */
+export const finalized: BotToken = { ...fresh, metadata: served.metadata };
+
+/** No Secret by the watch alone, and by a live read; one without any mark of botmint. */
+export const absent = { state: 'absent', confirmed: false } as const;
+export const gone = { state: 'absent', confirmed: true } as const;
+export const foreign = { state: 'foreign', confirmed: true } as const;
+
 /** What stands around the token, in the terms of a cluster. */
 export interface Situation {
   token: BotToken;
