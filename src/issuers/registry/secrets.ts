@@ -20,7 +20,7 @@ export function generateSecret(random: (size: number) => Buffer = randomBytes): 
   // One in fifty lacks a digit.
   for (;;) {
     const text = randomText(random);
-    if (mixed.every(({ met }) => met(text))) return new SecretValue(secretPrefix + text + checksum(text));
+    if (mixed.every(rule => rule.met(text))) return new SecretValue(secretPrefix + text + checksum(text));
   }
 }
 
@@ -55,7 +55,7 @@ const ownRules: readonly Rule[] = [
 
 /** The rules that a secret of one's own breaks, each in words that complete "it must have …". Never any part of it. */
 export function brokenRules(secret: SecretValue): string[] {
-  return ownRules.filter(({ met }) => !met(secret.reveal())).map(({ name }) => name);
+  return ownRules.filter(rule => !rule.met(secret.reveal())).map(({ name }) => name);
 }
 
 /** Whether a secret could be somebody's own, by its length alone. */

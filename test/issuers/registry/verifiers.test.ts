@@ -22,7 +22,9 @@ describe('of a generated secret', () => {
   });
 
   test('is these bytes, for ever: nobody can log in any more when they change', () =>
-    expect(verifiers.ofGenerated(robot, new SecretValue('bmr_0123456789ABCDEFabcdef1fqHeg'))).toBe('v1.6QxbHgRg.hmac.r_LHqyA1qt-t-e2EpdvUQpWb8XyEE6fU3Tq4TsGl2tA'));
+    expect(verifiers.ofGenerated(robot, new SecretValue('bmr_0123456789ABCDEFabcdef1fqHeg'))).toBe(
+      'v1.6QxbHgRg.hmac.r_LHqyA1qt-t-e2EpdvUQpWb8XyEE6fU3Tq4TsGl2tA',
+    ));
 
   test('matches its secret and no other', () => {
     expect(verifiers.matchesGenerated(robot.uid, live(verifier), secret)).toBe(true);
@@ -54,7 +56,9 @@ describe('of a generated secret', () => {
 
 describe('of a secret of one’s own', () => {
   test('is these bytes, for ever', async () =>
-    expect(await verifiers.ofOwn(robot, new SecretValue('Passw0rd-of-ours'))).toBe('v1.6QxbHgRg.scrypt-14-8-1.jWgRCdUU8PCCSkvbpZcNK9OHqeth1NnuXkBamXax8Rw'));
+    expect(await verifiers.ofOwn(robot, new SecretValue('Passw0rd-of-ours'))).toBe(
+      'v1.6QxbHgRg.scrypt-14-8-1.jWgRCdUU8PCCSkvbpZcNK9OHqeth1NnuXkBamXax8Rw',
+    ));
 
   test('matches its secret, for its account and revision', async () => {
     const verifier = live(await verifiers.ofOwn(robot, own));
