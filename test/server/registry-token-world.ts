@@ -48,7 +48,7 @@ export const ownSecret = new SecretValue('Passw0rd:of-ours');
 const leaf = await makeLeaf(await makeSigningAuthority('hub', now), 'hub', now);
 
 /** The endpoint over one issuer, with a robot of a generated secret and one with a secret of its own. */
-export async function serve(): Promise<Served> {
+export async function serve(app = createPlain({ log: createLog('silent', 'json') }).app): Promise<Served> {
   const world: World = {
     issuers: new Map([['hub', issuer]]),
     accounts: new Map(),
@@ -84,7 +84,6 @@ export async function serve(): Promise<Served> {
   const log = createLog('silent', 'json');
   const keep = (...line: unknown[]) => void logged.push(JSON.stringify(line));
   Object.assign(log, { debug: keep, info: keep, warn: keep, error: keep });
-  const { app } = createPlain({ log });
   registryTokenEndpoint(app, {
     issuers: { byName: name => world.issuers.get(name) },
     accounts: { byName: (_, fullName) => world.accounts.get(fullName) },

@@ -4,6 +4,7 @@ import type { Account } from '../../src/issuers/registry/account.ts';
 import { generateSecret } from '../../src/issuers/registry/secrets.ts';
 import { TooManyChecks } from '../../src/issuers/registry/slow-hash.ts';
 import { Verifiers } from '../../src/issuers/registry/verifiers.ts';
+import { serve as serveJWT } from './endpoints-world.ts';
 import { basic, get, issuer, now, ownSecret, post, type Served, secret, serve } from './registry-token-world.ts';
 
 const login = basic('robot_shop+ci', secret);
@@ -171,6 +172,14 @@ test.each([
 test('an issuer that is not there is not found', async () => {
   const answer = await get(await serve(), push, login, '/registry/other/token');
   expect(answer).toMatchObject({ status: 404, body: { error: 'not_found' } });
+});
+
+test('stands beside the endpoints of the jwt issuers, which take all other paths', async () => {
+  const { app } = await serveJWT();
+  const served = await serve(app);
+  expect((await get(served, push, login)).status).toBe(200);
+  expect((await app.inject({ method: 'GET', url: '/issuers/builtin/jwks' })).statusCode).toBe(200);
+  expect((await app.inject({ method: 'GET', url: '/registry/hub/other' })).statusCode).toBe(404);
 });
 
 describe('an account', () => {
