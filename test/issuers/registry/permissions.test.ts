@@ -57,6 +57,7 @@ describe('a project', () => {
       { project: 'shop', permissions: ['DeleteTag'] },
       { project: '*', permissions: ['CreateTag'] },
     ];
+    expect(on('shop/cart', ...grants.slice(0, 2))).toBe('pull delete');
     expect(on('shop/cart', ...grants)).toBe('pull push delete');
     expect(on('other/cart', ...grants)).toBe('pull push');
   });
