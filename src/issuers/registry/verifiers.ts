@@ -104,7 +104,7 @@ export class Verifiers {
       const subject = { uid: uid ?? nobody, revision };
       found = timingSafeEqual(this.#mac(parsed.keyID, subject, parsed.method, material), parsed.mac) || found;
     }
-    return found && candidates.length > 0;
+    return found;
   }
 
   #written(subject: Subject, method: Method, material: string | Buffer): string {
@@ -128,6 +128,7 @@ interface Candidate {
   parsed: Parsed;
 }
 
+/** Nobody has a secret whose HMAC is nothing but zeros. */
 function noCandidate(id: string): Candidate {
   return { revision: 0, parsed: { keyID: id, method: 'hmac', mac: Buffer.alloc(32) } };
 }

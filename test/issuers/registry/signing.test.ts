@@ -29,7 +29,7 @@ describe('the CA', () => {
 
   test('takes an issuer with a name that is longer than a certificate allows', async () => {
     const long = await makeSigningAuthority('x'.repeat(253), now);
-    expect(new X509Certificate(long.certificate).subject).toContain(`OU=${'x'.repeat(64)}`);
+    expect(new X509Certificate(long.certificate).subject).toMatch(/OU=x{64}$/m);
   });
 });
 

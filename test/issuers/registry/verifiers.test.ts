@@ -134,6 +134,12 @@ test.each([
   expect(verifiers.isCurrent(text)).toBe(false);
 });
 
+test('of a method that is not known, it is not one of today', () => {
+  const verifier = verifiers.ofGenerated(robot, generateSecret());
+  expect(verifiers.isCurrent(verifier)).toBe(true);
+  expect(verifiers.isCurrent(verifier.replace('.hmac.', '.scrypt-30-8-1.'))).toBe(false);
+});
+
 test('what stands in for a missing verifier matches nothing, whatever is shown', () => {
   for (const text of ['', '\0'.repeat(32)]) {
     expect(verifiers.matchesGenerated(undefined, [], new SecretValue(text))).toBe(false);
