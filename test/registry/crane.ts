@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SecretValue } from '../../src/base/secret-value.ts';
 
@@ -17,7 +16,7 @@ export interface Ran {
   stderr: string;
 }
 
-/** `crane`, a client of registries, with a directory of its own for logins and layers. */
+/** `crane`, a client of registries, with a directory of its own for logins and layers; whoever made the directory removes it. */
 export class Crane {
   readonly #binary: string;
   readonly #directory: string;
@@ -28,8 +27,8 @@ export class Crane {
   }
 
   /** `authority` is the certificate of the CA that the servers are certified by (PEM). */
-  static async create(binary: string, authority: string): Promise<Crane> {
-    const directory = await mkdtemp(join(tmpdir(), 'botmint-crane-'));
+  static async create(binary: string, directory: string, authority: string): Promise<Crane> {
+    await mkdir(directory);
     await writeFile(join(directory, 'ca.pem'), authority);
     return new Crane(binary, directory);
   }
@@ -54,10 +53,6 @@ export class Crane {
     const path = join(this.#directory, `${randomUUID()}.tar`);
     await writeFile(path, tarOf('file', randomBytes(bytes)));
     return path;
-  }
-
-  remove(): Promise<void> {
-    return rm(this.#directory, { recursive: true, force: true });
   }
 }
 

@@ -52,13 +52,18 @@ export class RegistryProcess {
     return `localhost:${this.port}`;
   }
 
+  /** For what goes when the registry goes, also when nobody could stop it in good order. */
+  path(name: string): string {
+    return join(this.#directory, name);
+  }
+
   /** The process id shows that it was never started again. */
   get pid(): number | undefined {
     return this.#child.exitCode === null ? this.#child.pid : undefined;
   }
 
   log(): Promise<string> {
-    return readFile(join(this.#directory, 'log'), 'utf8');
+    return readFile(this.path('log'), 'utf8');
   }
 
   /** Leaves nothing behind. */

@@ -66,7 +66,7 @@ export class Site {
         rootcertbundle: parts.signingAuthority.certificate,
       },
     });
-    const crane = await Crane.create(join(binaries, 'crane'), parts.web.pair.certificate);
+    const crane = await Crane.create(join(binaries, 'crane'), registry.path('crane'), parts.web.pair.certificate);
     const site = new Site(parts, realm, registry, crane, server);
     attach(site);
     return site;
@@ -118,7 +118,7 @@ export class Site {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.registry.stop(), this.crane.remove(), this.#agent.destroy()]);
+    await Promise.all([this.registry.stop(), this.#agent.destroy()]);
     await this.#server.close();
   }
 }
