@@ -137,7 +137,7 @@ class TokenEndpoint {
   }
 
   /** What is asked for and not allowed is left out of the token, and the registry says so to its client. */
-  #issued(issuer: RegistryIssuer, request: TokenRequest, account: Account | undefined): Outcome {
+  async #issued(issuer: RegistryIssuer, request: TokenRequest, account: Account | undefined): Promise<Outcome> {
     const { clock, signers } = this.#deps;
     const now = clock.now();
     const signer = signers.of(issuer.name);
@@ -151,7 +151,7 @@ class TokenEndpoint {
       access,
       lifetimeSeconds: issuer.tokenLifetimeSeconds,
     };
-    const { token, issuedAt, expiresInSeconds } = signRegistryToken(signer, of, now);
+    const { token, issuedAt, expiresInSeconds } = await signRegistryToken(signer, of, now);
     this.#count(issuer, access);
     if (account !== undefined) this.#deps.used(account, now);
     const answer = json(200, {

@@ -224,7 +224,7 @@ describe.each([3, 2.8] as const)('distribution %s', version => {
   });
 
   describe('the chain', () => {
-    const token = (signer: RegistrySigner, change: { service?: string; issuer?: string } = {}) => {
+    const token = async (signer: RegistrySigner, change: { service?: string; issuer?: string } = {}) => {
       const of = {
         issuer: 'botmint',
         service: 'registry.test',
@@ -233,15 +233,15 @@ describe.each([3, 2.8] as const)('distribution %s', version => {
         lifetimeSeconds: 60,
         ...change,
       };
-      return signRegistryToken(signer, of, new Date()).token;
+      return (await signRegistryToken(signer, of, new Date())).token;
     };
-    const status = async (bearer: string) =>
-      (await site.request('/v2/', { headers: { authorization: `Bearer ${bearer}` } })).status;
+    const status = async (bearer: Promise<string>) =>
+      (await site.request('/v2/', { headers: { authorization: `Bearer ${await bearer}` } })).status;
 
     test('has a new leaf, and the registry takes it without a restart, and what the old one signed', async () => {
       const robot = in_('shop', pushAndPull);
       const { pid } = site.registry;
-      const old = token(site.signer);
+      const old = Promise.resolve(await token(site.signer));
       site.signer = await site.newLeaf();
       const name = newName();
       expect(may(await site.push(robot, name))).toBe(true);

@@ -1,4 +1,4 @@
-import { createPrivateKey, type KeyObject, sign, X509Certificate } from 'node:crypto';
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { BotmintError, type Retry } from '../../base/errors.ts';
 import type { SecretValue } from '../../base/secret-value.ts';
 
@@ -16,7 +16,7 @@ export interface RegistrySigner {
   /** When its successor should take over: after two thirds of its life. */
   readonly renewAt: Date;
   /** A compact JWS (RFC 7515) of the claims. */
-  sign(claims: object): string;
+  sign(claims: object): Promise<string>;
 }
 
 /**
@@ -29,6 +29,8 @@ export function readSigner(pair: { certificate: string; key: SecretValue }): Reg
   const { leaf, key } = parsePair(pair);
   if (leaf.ca) throw new RegistryKeyInvalid('the certificate is that of a CA');
   if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new RegistryKeyInvalid('not a key of P-256');
+  // Signing in the thread pool; with a KeyObject three times as much of it would be left to the thread that serves all requests.
+  const privateKey = key.toCryptoKey(algorithm, false, ['sign']);
   const x5c = [leaf.raw.toString('base64')]; // RFC 7515 section 4.1.6: base64 and not base64url
   const header = encoded({ typ: 'JWT', alg: 'ES256', x5c });
   const [from, to] = [leaf.validFromDate.getTime(), leaf.validToDate.getTime()];
@@ -36,14 +38,16 @@ export function readSigner(pair: { certificate: string; key: SecretValue }): Reg
     validFrom: leaf.validFromDate,
     validTo: leaf.validToDate,
     renewAt: new Date(from + ((to - from) * 2) / 3),
-    sign: claims => {
+    sign: async claims => {
       const input = `${header}.${encoded(claims)}`;
-      // RFC 7518 section 3.4: the two numbers side by side, and not in DER.
-      const signature = sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' });
-      return `${input}.${signature.toString('base64url')}`;
+      const signature = await crypto.subtle.sign(algorithm, privateKey, Buffer.from(input));
+      return `${input}.${Buffer.from(signature).toString('base64url')}`;
     },
   };
 }
+
+/** RFC 7518 section 3.4. */
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
 function parsePair({ certificate, key }: { certificate: string; key: SecretValue }): {
   leaf: X509Certificate;

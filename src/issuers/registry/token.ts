@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Access } from './scopes.ts';
 import type { RegistrySigner } from './signer.ts';
 
@@ -34,16 +34,13 @@ export interface SignedToken {
   expiresInSeconds: number;
 }
 
-/** 128 bits: nobody looks it up, it is for logs of registries. */
-const newID = () => randomBytes(16).toString('base64url');
-
 /** Signs an access token. It can be used until its end, whatever happens to the account: its life is what bounds that. */
-export function signRegistryToken(
+export async function signRegistryToken(
   signer: RegistrySigner,
   of: RegistryToken,
   now: Date,
-  id: () => string = newID,
-): SignedToken {
+  id: () => string = randomUUID,
+): Promise<SignedToken> {
   const { lifetimeSeconds } = of;
   if (!Number.isInteger(lifetimeSeconds) || lifetimeSeconds < leastLifetimeSeconds) {
     throw new RangeError(`a registry token lives at least ${leastLifetimeSeconds} s`);
@@ -59,5 +56,5 @@ export function signRegistryToken(
     jti: id(),
     access: of.access,
   };
-  return { token: signer.sign(claims), issuedAt: new Date(iat * 1000), expiresInSeconds: lifetimeSeconds };
+  return { token: await signer.sign(claims), issuedAt: new Date(iat * 1000), expiresInSeconds: lifetimeSeconds };
 }
