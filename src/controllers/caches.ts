@@ -5,8 +5,8 @@ import { managedLabel, managedStatusList, ownerUIDAnnotation } from '../api/name
 import { type Revocation, revocationKind } from '../api/revocation.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { secretNameOf } from '../decide/bot-token-seen.ts';
-import { recordOf } from '../decide/bot-token-status.ts';
+import { secretNameOf } from '../decide/credential-seen.ts';
+import { recordOf } from '../decide/credential-status.ts';
 import { type IssuerSeen, usernameOf } from '../decide/grant.ts';
 import type { Client } from '../kube/client.ts';
 import { type Metadata, namespaces, secretMetadata } from '../kube/core-kinds.ts';

@@ -2,7 +2,7 @@ import type { BotToken } from '../api/bot-token.ts';
 import { apiVersion } from '../api/names.ts';
 import { type Revocation, revocationKind } from '../api/revocation.ts';
 import { BotmintError, type Retry } from '../base/errors.ts';
-import type { Step } from '../decide/bot-token-seen.ts';
+import type { Step } from '../decide/credential-seen.ts';
 import { type Estate, joined, revocationNameOf } from '../decide/hand-over.ts';
 import { placeOf } from '../issuers/jwt/status-list.ts';
 import { isAlreadyExists } from '../kube/errors.ts';

@@ -1,8 +1,8 @@
 import type { BotToken } from '../api/bot-token.ts';
 import type { Inputs } from '../api/inputs.ts';
 import type { SecretValue } from '../base/secret-value.ts';
-import { type OwnSecret, type Step, secretNameOf } from '../decide/bot-token-seen.ts';
-import type { Recorded } from '../decide/bot-token-status.ts';
+import { type OwnSecret, type Step, secretNameOf } from '../decide/credential-seen.ts';
+import type { Recorded } from '../decide/credential-status.ts';
 import { digestOf, statusListTag } from '../decide/digest.ts';
 import { inputsOf } from '../decide/inputs-of.ts';
 import { render } from '../decide/secret-data.ts';

@@ -2,7 +2,7 @@ import type { BotToken } from '../api/bot-token.ts';
 import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
 import { inUseFinalizer } from '../api/names.ts';
 import { unreachable } from '../base/errors.ts';
-import { issuerOf, recordOf } from '../decide/bot-token-status.ts';
+import { issuerOf, recordOf } from '../decide/credential-status.ts';
 import { isOlder } from '../decide/grant.ts';
 import { decide } from '../decide/issuer.ts';
 import {

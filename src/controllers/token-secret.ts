@@ -7,8 +7,8 @@ import {
   type SecretSeen,
   type Step,
   secretNameOf,
-} from '../decide/bot-token-seen.ts';
-import type { Operation } from '../decide/bot-token-status.ts';
+} from '../decide/credential-seen.ts';
+import type { Operation } from '../decide/credential-status.ts';
 import { readBack } from '../decide/secret-data.ts';
 import { renderingOf } from '../decide/secret-metadata.ts';
 import { SigningKeyInvalid } from '../issuers/jwt/keys.ts';

@@ -3,7 +3,7 @@ import type { BotToken } from '../api/bot-token.ts';
 import type { BotUser } from '../api/bot-user.ts';
 import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
 import { managedLabel, managedSigningKey, ownerAnnotation } from '../api/names.ts';
-import { issuerOf } from '../decide/bot-token-status.ts';
+import { issuerOf } from '../decide/credential-status.ts';
 import { standingOf } from '../decide/grant.ts';
 import type { Controller } from '../kube/controller.ts';
 import type { Metadata } from '../kube/core-kinds.ts';

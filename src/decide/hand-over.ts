@@ -2,7 +2,7 @@ import type { BotToken } from '../api/bot-token.ts';
 import type { Verdict } from '../api/conditions.ts';
 import { type Inputs, parseInputs } from '../api/inputs.ts';
 import type { Revocation } from '../api/revocation.ts';
-import type { Observed, Step } from './bot-token-seen.ts';
+import type { Observed, Step } from './credential-seen.ts';
 import { marksOf } from './secret-metadata.ts';
 
 /** An object that goes waits so long for its issuer (I6). Then a Revocation takes over, and nothing waits any more. */

@@ -1,7 +1,7 @@
 import type { BotToken } from '../api/bot-token.ts';
 import { timestamp } from '../api/conditions.ts';
 import type { Inputs } from '../api/inputs.ts';
-import type { Step } from './bot-token-seen.ts';
+import type { Step } from './credential-seen.ts';
 import { renderingOf } from './secret-metadata.ts';
 import { endOf, wholeSeconds } from './times.ts';
 

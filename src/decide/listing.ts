@@ -3,9 +3,9 @@ import type { Inputs } from '../api/inputs.ts';
 import { inputsAnnotation, tokenIDAnnotation } from '../api/names.ts';
 import type { TokenStatus } from '../api/token-status.ts';
 import { patched } from '../base/merge-patch.ts';
-import type { Observed, Step } from './bot-token-seen.ts';
-import { type Recorded, recordOf, retryTime, type Status } from './bot-token-status.ts';
-import { refusal } from './bot-token-verdict.ts';
+import type { Observed, Step } from './credential-seen.ts';
+import { type Recorded, recordOf, retryTime, type Status } from './credential-status.ts';
+import { refusal } from './credential-verdict.ts';
 import { handOver, handOverTime } from './hand-over.ts';
 import { earliest } from './times.ts';
 

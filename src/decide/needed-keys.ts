@@ -1,7 +1,7 @@
 import type { BotToken } from '../api/bot-token.ts';
 import type { Inputs } from '../api/inputs.ts';
 import { tokenIDAnnotation } from '../api/names.ts';
-import { livePrevious, recordOf } from './bot-token-status.ts';
+import { livePrevious, recordOf } from './credential-status.ts';
 import type { PublishedKey } from './issuer-seen.ts';
 import { marksOf, type SecretMetadata } from './secret-metadata.ts';
 

@@ -6,7 +6,7 @@ import { revokeFinalizer, tokenIDAnnotation } from '../../src/api/names.ts';
 import type { Revocation } from '../../src/api/revocation.ts';
 import type { TokenStatus } from '../../src/api/token-status.ts';
 import { SecretValue } from '../../src/base/secret-value.ts';
-import type { Step } from '../../src/decide/bot-token-seen.ts';
+import type { Step } from '../../src/decide/credential-seen.ts';
 import { joined, revocationNameOf } from '../../src/decide/hand-over.ts';
 import type { ListChange } from '../../src/decide/listing.ts';
 import type { restartPatch } from '../../src/decide/rollout.ts';

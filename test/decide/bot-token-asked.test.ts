@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { pausedAnnotation, replaceAnnotation, rotateAnnotation } from '../../src/api/names.ts';
-import { decide } from '../../src/decide/bot-token.ts';
-import type { Step } from '../../src/decide/bot-token-seen.ts';
+import { decide } from '../../src/decide/credential.ts';
+import type { Step } from '../../src/decide/credential-seen.ts';
 import {
   annotated,
   deleting,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { BotUser } from '../../src/api/bot-user.ts';
-import { decide } from '../../src/decide/bot-token.ts';
+import { decide } from '../../src/decide/credential.ts';
 import { tokenGrant } from '../../src/decide/grant.ts';
 import {
   botUser,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { BotToken } from '../../src/api/bot-token.ts';
-import { decide } from '../../src/decide/bot-token.ts';
+import { decide } from '../../src/decide/credential.ts';
 import {
   botUser,
   deleting,

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { BotToken } from '../../src/api/bot-token.ts';
 import { Inputs } from '../../src/api/inputs.ts';
 import { pausedAnnotation } from '../../src/api/names.ts';
-import { decide } from '../../src/decide/bot-token.ts';
-import type { Observed } from '../../src/decide/bot-token-seen.ts';
+import { decide } from '../../src/decide/credential.ts';
+import type { Observed } from '../../src/decide/credential-seen.ts';
 import { type Rollout, restartAnnotation, type TargetSeen, type TargetsSeen } from '../../src/decide/rollout.ts';
 import {
   botUser,

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { replaceAnnotation, rotateAnnotation } from '../../src/api/names.ts';
-import { decide } from '../../src/decide/bot-token.ts';
-import type { Step } from '../../src/decide/bot-token-seen.ts';
+import { decide } from '../../src/decide/credential.ts';
+import type { Step } from '../../src/decide/credential-seen.ts';
 import {
   annotated,
   botUser,

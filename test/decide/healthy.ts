@@ -5,7 +5,7 @@ import { conditionsOf } from '../../src/api/conditions.ts';
 import { Inputs } from '../../src/api/inputs.ts';
 import { revokeFinalizer } from '../../src/api/names.ts';
 import type { Revocation } from '../../src/api/revocation.ts';
-import type { BotUserSeen, Observed, OwnSecret, Refused, SecretSeen } from '../../src/decide/bot-token-seen.ts';
+import type { BotUserSeen, Observed, OwnSecret, Refused, SecretSeen } from '../../src/decide/credential-seen.ts';
 import { isSuspended, tokenGrant } from '../../src/decide/grant.ts';
 import type { TargetsSeen } from '../../src/decide/rollout.ts';
 import { type SecretMetadata, wantedMetadata } from '../../src/decide/secret-metadata.ts';

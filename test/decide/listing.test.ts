@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { BotToken } from '../../src/api/bot-token.ts';
 import type { Inputs } from '../../src/api/inputs.ts';
-import { decide } from '../../src/decide/bot-token.ts';
-import type { Observed, Step } from '../../src/decide/bot-token-seen.ts';
+import { decide } from '../../src/decide/credential.ts';
+import type { Observed, Step } from '../../src/decide/credential-seen.ts';
 import type { Listed } from '../../src/decide/listing.ts';
 import {
   botUser,

@@ -2,7 +2,7 @@ import type { BotToken } from '../../src/api/bot-token.ts';
 import type { Inputs } from '../../src/api/inputs.ts';
 import { SecretValue } from '../../src/base/secret-value.ts';
 import { type Minted, rendered } from '../../src/controllers/secret-writes.ts';
-import type { Step } from '../../src/decide/bot-token-seen.ts';
+import type { Step } from '../../src/decide/credential-seen.ts';
 import { inputsOf } from '../../src/decide/inputs-of.ts';
 import { type BotTokenClaims, subjectOf } from '../../src/issuers/jwt/claims.ts';
 import type { ApiServer } from './api-server.ts';

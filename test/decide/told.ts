@@ -1,7 +1,7 @@
 import { BotToken } from '../../src/api/bot-token.ts';
-import { decide } from '../../src/decide/bot-token.ts';
-import type { Observed } from '../../src/decide/bot-token-seen.ts';
-import type { StatusWrite } from '../../src/decide/bot-token-status.ts';
+import { decide } from '../../src/decide/credential.ts';
+import type { Observed } from '../../src/decide/credential-seen.ts';
+import type { StatusWrite } from '../../src/decide/credential-status.ts';
 import { applyMergePatch } from '../base/apply-merge-patch.ts';
 import { now } from './healthy.ts';
 

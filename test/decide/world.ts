@@ -13,8 +13,8 @@ import {
   rendered,
   rewrittenSecret,
 } from '../../src/controllers/secret-writes.ts';
-import { decide } from '../../src/decide/bot-token.ts';
-import type { BotUserSeen, Observed, OwnSecret, Refused, SecretSeen, Step } from '../../src/decide/bot-token-seen.ts';
+import { decide } from '../../src/decide/credential.ts';
+import type { BotUserSeen, Observed, OwnSecret, Refused, SecretSeen, Step } from '../../src/decide/credential-seen.ts';
 import { isSuspended, tokenGrant } from '../../src/decide/grant.ts';
 import { carriedBy } from '../../src/decide/listing.ts';
 import { isMarked, restartPatch, type Target, type TargetSeen, targetKey } from '../../src/decide/rollout.ts';

@@ -12,9 +12,9 @@ import {
   rendered,
   rewrittenSecret,
 } from '../../../src/controllers/secret-writes.ts';
-import { decide } from '../../../src/decide/bot-token.ts';
-import type { OwnSecret, Step } from '../../../src/decide/bot-token-seen.ts';
 import { decide as decideBot } from '../../../src/decide/bot-user.ts';
+import { decide } from '../../../src/decide/credential.ts';
+import type { OwnSecret, Step } from '../../../src/decide/credential-seen.ts';
 import { decide as decideIssuer } from '../../../src/decide/issuer.ts';
 import { readBack } from '../../../src/decide/secret-data.ts';
 import { renderingOf } from '../../../src/decide/secret-metadata.ts';

@@ -3,7 +3,7 @@ import { type Inputs, parseInputsText } from '../../../src/api/inputs.ts';
 import { inputsAnnotation, ownerUIDAnnotation, revisionAnnotation, tokenIDAnnotation } from '../../../src/api/names.ts';
 import { SecretValue } from '../../../src/base/secret-value.ts';
 import { type Minted, rendered } from '../../../src/controllers/secret-writes.ts';
-import type { Step } from '../../../src/decide/bot-token-seen.ts';
+import type { Step } from '../../../src/decide/credential-seen.ts';
 import { inputsOf } from '../../../src/decide/inputs-of.ts';
 import type { BotTokenClaims } from '../../../src/issuers/jwt/claims.ts';
 import type { StoredSecret } from '../../decide/api-server.ts';

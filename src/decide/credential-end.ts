@@ -1,7 +1,7 @@
 import type { BotToken } from '../api/bot-token.ts';
 import type { Reason, Verdict } from '../api/conditions.ts';
 import { replaceAnnotation, rotateAnnotation } from '../api/names.ts';
-import type { Observed, OwnSecret, Step } from './bot-token-seen.ts';
+import type { Observed, OwnSecret, Step } from './credential-seen.ts';
 import {
   hasFinalizer,
   livePrevious,
@@ -9,8 +9,8 @@ import {
   retryTime,
   revokedStatus,
   statusWrite,
-} from './bot-token-status.ts';
-import { refusal } from './bot-token-verdict.ts';
+} from './credential-status.ts';
+import { refusal } from './credential-verdict.ts';
 
 // The end of a credential: the spec alone has already made it dead (section 3 of the design); the Secret is taken away.
 

@@ -1,7 +1,8 @@
 import type { BotToken } from '../api/bot-token.ts';
 import type { Reason, Verdict } from '../api/conditions.ts';
 import type { Inputs } from '../api/inputs.ts';
-import { type Observed, type Refused, type Step, secretNameOf } from './bot-token-seen.ts';
+import { changeOf } from './change.ts';
+import { type Observed, type Refused, type Step, secretNameOf } from './credential-seen.ts';
 import {
   dateOf,
   nextTime,
@@ -10,8 +11,7 @@ import {
   retryAfter,
   type Status,
   statusWrite,
-} from './bot-token-status.ts';
-import { changeOf } from './change.ts';
+} from './credential-status.ts';
 import { differ } from './digest.ts';
 import type { Grant, Wish } from './grant.ts';
 import { nextOfRollout, openRollout } from './rollout.ts';

@@ -1,9 +1,9 @@
 import { parseDuration } from '../api/durations.ts';
 import { rotateAnnotation } from '../api/names.ts';
-import { type Found, type IssueCause, type Step, secretNameOf } from './bot-token-seen.ts';
-import { hasFinalizer, livePrevious, type Recorded, revisionOf } from './bot-token-status.ts';
-import { isInForce, report, stalled, verdictOf } from './bot-token-verdict.ts';
 import { changeOf } from './change.ts';
+import { type Found, type IssueCause, type Step, secretNameOf } from './credential-seen.ts';
+import { hasFinalizer, livePrevious, type Recorded, revisionOf } from './credential-status.ts';
+import { isInForce, report, stalled, verdictOf } from './credential-verdict.ts';
 import { overlapAfterChangeSeconds } from './times.ts';
 
 /** Superseded credentials that may be alive at once: as many as status.previous holds. */

@@ -2,10 +2,11 @@ import { isDeepStrictEqual } from 'node:util';
 import type { BotToken } from '../api/bot-token.ts';
 import type { Reason, Verdict } from '../api/conditions.ts';
 import type { Inputs } from '../api/inputs.ts';
-import { botUserNameOf, deletion, revocation, revokedVerdict, withoutBotUser } from './bot-token-end.ts';
-import { isListedInvalid, issue, mostPrevious, overlapSecondsOf, reissue } from './bot-token-issue.ts';
-import { rolloutStep } from './bot-token-rollout.ts';
-import { type Found, type Observed, type OwnSecret, type Step, secretNameOf } from './bot-token-seen.ts';
+import { changeOf, ownChangeOf } from './change.ts';
+import { botUserNameOf, deletion, revocation, revokedVerdict, withoutBotUser } from './credential-end.ts';
+import { isListedInvalid, issue, mostPrevious, overlapSecondsOf, reissue } from './credential-issue.ts';
+import { rolloutStep } from './credential-rollout.ts';
+import { type Found, type Observed, type OwnSecret, type Step, secretNameOf } from './credential-seen.ts';
 import {
   hasFinalizer,
   isPaused,
@@ -20,9 +21,8 @@ import {
   retryTime,
   revisionOf,
   statusWrite,
-} from './bot-token-status.ts';
-import { heldBack, isOver, issued, refusal, report, secretInUse, stalled, verdictOf } from './bot-token-verdict.ts';
-import { changeOf, ownChangeOf } from './change.ts';
+} from './credential-status.ts';
+import { heldBack, isOver, issued, refusal, report, secretInUse, stalled, verdictOf } from './credential-verdict.ts';
 import { differ } from './digest.ts';
 import { afterListing } from './listing.ts';
 import { isLabelled, type Marks, marksOf, renderingOf, sameCredential } from './secret-metadata.ts';

@@ -1,8 +1,8 @@
 import type { BotToken } from '../api/bot-token.ts';
 import type { Reason, Verdict } from '../api/conditions.ts';
 import type { Revocation } from '../api/revocation.ts';
-import type { Operation, Recorded, StatusWrite } from './bot-token-status.ts';
 import type { Change } from './change.ts';
+import type { Operation, Recorded, StatusWrite } from './credential-status.ts';
 import type { Grant, Wish } from './grant.ts';
 import type { Estate } from './hand-over.ts';
 import type { ListChange, Listed } from './listing.ts';

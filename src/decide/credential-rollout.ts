@@ -1,6 +1,6 @@
-import type { Observed, Step } from './bot-token-seen.ts';
-import { isPaused, recordOf, type Status, statusWrite } from './bot-token-status.ts';
-import { isInForce, verdictOf, withTrouble } from './bot-token-verdict.ts';
+import type { Observed, Step } from './credential-seen.ts';
+import { isPaused, recordOf, type Status, statusWrite } from './credential-status.ts';
+import { isInForce, verdictOf, withTrouble } from './credential-verdict.ts';
 import { nextOfRollout, openRollout } from './rollout.ts';
 
 /**
