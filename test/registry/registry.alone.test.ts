@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { type Permission, permissions } from '../../src/api/permissions.ts';
 import { SecretValue } from '../../src/base/secret-value.ts';
 import { makeLeaf, makeSigningAuthority } from '../../src/issuers/registry/chain.ts';
-import { type Permission, permissions } from '../../src/issuers/registry/permissions.ts';
 import { generateSecret } from '../../src/issuers/registry/secrets.ts';
 import { type RegistrySigner, readSigner } from '../../src/issuers/registry/signer.ts';
 import { signRegistryToken } from '../../src/issuers/registry/token.ts';

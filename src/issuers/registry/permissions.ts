@@ -1,3 +1,5 @@
+import { everyProject, type Permission } from '../../api/permissions.ts';
+
 /** What a token of the distribution protocol can allow on a repository, in the order in which it is written. */
 export const actions = ['pull', 'push', 'delete'] as const;
 export type Action = (typeof actions)[number];
@@ -18,16 +20,12 @@ const allowedBy = {
   // A distribution registry has neither labels nor a scanner.
   CreateArtifactLabels: [],
   CreateScan: [],
-} as const satisfies Record<string, readonly Action[]>;
-
-export type Permission = keyof typeof allowedBy;
+} as const satisfies Record<Permission, readonly Action[]>;
 
 /** A word that is none of the ten is refused where it enters, so it is never looked up here. */
 export function isPermission(word: string): word is Permission {
   return Object.hasOwn(allowedBy, word);
 }
-
-export const permissions: readonly Permission[] = Object.keys(allowedBy).filter(isPermission);
 
 /** The permissions that mean nothing on a distribution registry; a status names them. */
 export function withoutEffect(asked: readonly Permission[]): Permission[] {
@@ -39,9 +37,6 @@ export interface Grant {
   project: string;
   permissions: readonly Permission[];
 }
-
-/** Every project, and the only one that reaches a repository whose name has a single segment. */
-export const everyProject = '*';
 
 /** What somebody may do, by project. */
 export type Reach = ReadonlyMap<string, ReadonlySet<Action>>;

@@ -1,4 +1,5 @@
-import { type Action, actionsOn, everyProject, type Grant, type Reach, reachOf } from './permissions.ts';
+import { everyProject } from '../../api/permissions.ts';
+import { type Action, actionsOn, type Grant, type Reach, reachOf } from './permissions.ts';
 
 // The grammar of distribution's docs/content/spec/auth/scope.md.
 

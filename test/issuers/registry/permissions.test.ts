@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { type Permission, permissions } from '../../../src/api/permissions.ts';
 import {
   actionsOn,
   type Grant,
   isPermission,
-  type Permission,
-  permissions,
   reachOf,
   withoutEffect,
 } from '../../../src/issuers/registry/permissions.ts';
