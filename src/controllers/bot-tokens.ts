@@ -3,9 +3,11 @@ import { type BotUser, botUserKind } from '../api/bot-user.ts';
 import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
 import { revokeFinalizer } from '../api/names.ts';
 import { unreachable } from '../base/errors.ts';
+import { botTokens, botUserNameOf } from '../decide/bot-token.ts';
+import { isSuspended, tokenGrant } from '../decide/bot-token-grant.ts';
 import { decide } from '../decide/credential.ts';
-import type { BotUserSeen, Observed, Refused, Step } from '../decide/credential-seen.ts';
-import { isOlder, isSuspended, tokenGrant } from '../decide/grant.ts';
+import type { Observed, PrincipalSeen, Refused, Step } from '../decide/credential-seen.ts';
+import { isOlder } from '../decide/grant.ts';
 import { handOverTime } from '../decide/hand-over.ts';
 import { carriedBy } from '../decide/listing.ts';
 import type { Outcome } from '../kube/controller.ts';
@@ -33,7 +35,7 @@ interface Pass {
   unlisted: Refused | undefined;
   consumers: Consumers;
   /** The resourceVersion of the token for which each was read: what another process has made of the token since may rest on newer ones. */
-  confirmed: { botUser: string | undefined; issuer: string | undefined };
+  confirmed: { principal: string | undefined; issuer: string | undefined };
 }
 
 /**
@@ -72,7 +74,7 @@ export class BotTokens {
       secret: new TokenSecret(this.#secrets),
       unlisted: undefined,
       consumers: new Consumers(this.#world.client, this.#restarts),
-      confirmed: { botUser: undefined, issuer: undefined },
+      confirmed: { principal: undefined, issuer: undefined },
     };
     for (let steps = 0; steps < mostSteps; steps++) {
       const token = this.#world.caches.tokens.get(key);
@@ -91,18 +93,19 @@ export class BotTokens {
     const { consumers } = pass;
     const { resourceVersion } = token.metadata;
     const secret = pass.secret.seen(token);
-    const carried = carriedBy({ token, secret });
+    const carried = carriedBy({ object: token, secret });
     const listed = carried.map(
       ({ index, issuerUID }) => [index, this.#secrets.statusLists.seen(index, issuerUID)] as const,
     );
     const others = this.#world.caches.tokens.byIndex('secret', secretKeyOf(token));
     const earlier = others.find(other => claims(other) && other !== token && isOlder(other, token));
     return {
-      token,
-      botUser: this.#botUser(token),
+      kind: botTokens,
+      object: token,
+      principal: this.#botUser(token),
       secret,
       confirmed: {
-        botUser: pass.confirmed.botUser === resourceVersion,
+        principal: pass.confirmed.principal === resourceVersion,
         issuer: pass.confirmed.issuer === resourceVersion,
       },
       revocations: this.#handOver.seen(token),
@@ -114,15 +117,17 @@ export class BotTokens {
     };
   }
 
-  #botUser(token: BotToken): BotUserSeen {
+  #botUser(token: BotToken): PrincipalSeen {
     const { caches } = this.#world;
     const { botUsers } = caches;
     const key = botUserKeyOf(token);
     const botUser = botUsers.get(key);
     // Whether it is being deleted is told by the metadata, which every version understands.
     const metadata = (botUser ?? botUsers.unreadable(key))?.metadata;
-    if (metadata?.deletionTimestamp !== undefined) return { state: 'deleted', since: metadata.deletionTimestamp };
-    if (botUser === undefined) return { state: metadata === undefined ? 'absent' : 'unreadable' };
+    if (metadata?.deletionTimestamp !== undefined)
+      return { state: 'deleted', name: botUserNameOf(token), since: metadata.deletionTimestamp };
+    if (botUser === undefined)
+      return { state: metadata === undefined ? 'absent' : 'unreadable', name: botUserNameOf(token) };
     const tokenNamespaceLabels = labelsOf(caches.namespaces, token.metadata.namespace);
     const seen = { ...issuerSeen(caches, botUser), tokenNamespaceLabels };
     const rivals = botUsers.byIndex('username', usernameKeyOf(botUser)).filter(rival => rival !== botUser);
@@ -173,7 +178,7 @@ export class BotTokens {
     try {
       await this.#secrets.statusLists.write(issuer, changes, signal);
     } catch (error) {
-      const goes = handOverTime({ token, botUser: this.#botUser(token) }) !== undefined;
+      const goes = handOverTime({ object: token, principal: this.#botUser(token) }) !== undefined;
       const refused = refusedList(error) ?? (goes ? failedList(error, signal) : undefined);
       if (refused === undefined) throw error;
       pass.unlisted = refused;
@@ -203,15 +208,15 @@ export class BotTokens {
 
   async #confirm(
     token: BotToken,
-    what: 'bot-user' | 'issuer' | 'secret',
+    what: 'principal' | 'issuer' | 'secret',
     pass: Pass,
     signal: AbortSignal,
   ): Promise<void> {
     const { caches } = this.#world;
     switch (what) {
-      case 'bot-user': {
+      case 'principal': {
         await this.#botUsers.refresh(botUserRefOf(token), signal);
-        pass.confirmed.botUser = token.metadata.resourceVersion;
+        pass.confirmed.principal = token.metadata.resourceVersion;
         return;
       }
       case 'issuer': {

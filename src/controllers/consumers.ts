@@ -1,5 +1,6 @@
 import type { BotToken } from '../api/bot-token.ts';
 import type { WorkloadKind } from '../api/restart.ts';
+import { botTokens } from '../decide/bot-token.ts';
 import {
   isMarked,
   openRollout,
@@ -89,7 +90,7 @@ export class Consumers {
   async restart(token: BotToken, step: RolloutStep & { do: 'restart-workload' }, signal: AbortSignal): Promise<void> {
     const { target, workload, tokenID } = step;
     try {
-      const body = restartPatch(token.metadata.name, tokenID);
+      const body = restartPatch({ kind: botTokens, object: token }, tokenID);
       const { resourceVersion } = workload.metadata;
       const patched = await this.#client.patch(resources[target.kind], refOf(token, target), body, {
         signal,
@@ -110,7 +111,7 @@ export class Consumers {
     }
     const [tokenID, { uid }] = [this.#tokenID ?? '', workload.metadata];
     // The answer of its patch may have been lost, and that of the record may be.
-    if (isMarked(token, workload, tokenID)) this.#restarts.add(token, tokenID, uid);
+    if (isMarked({ kind: botTokens, object: token }, workload, tokenID)) this.#restarts.add(token, tokenID, uid);
     const restarted = this.#restarts.has(token, tokenID, uid);
     this.#seen.set(targetKey(target), { state: 'found', workload, restarted });
   }

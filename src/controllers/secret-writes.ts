@@ -1,12 +1,13 @@
 import type { BotToken } from '../api/bot-token.ts';
-import type { Inputs } from '../api/inputs.ts';
+import type { Credentialed } from '../api/credentialed.ts';
+import type { Inputs, TokenInputs } from '../api/inputs.ts';
 import type { SecretValue } from '../base/secret-value.ts';
 import { type OwnSecret, type Step, secretNameOf } from '../decide/credential-seen.ts';
 import type { Recorded } from '../decide/credential-status.ts';
 import { digestOf, statusListTag } from '../decide/digest.ts';
-import { inputsOf } from '../decide/inputs-of.ts';
+import { tokenInputsOf } from '../decide/inputs-of.ts';
 import { render } from '../decide/secret-data.ts';
-import { dropped, marksOf, renderingOf, wantedMetadata } from '../decide/secret-metadata.ts';
+import { dropped, marksOf, type Owner, renderingOf, wantedMetadata } from '../decide/secret-metadata.ts';
 import type { SigningKey } from '../issuers/jwt/keys.ts';
 import { newTokenID, signBotToken } from '../issuers/jwt/sign.ts';
 import { KubeError } from '../kube/errors.ts';
@@ -29,8 +30,8 @@ export async function mint(
   const { statusListIndex } = o;
   const tokenID = newTokenID(uid, step.revision);
   const tag = statusListTag({ namespace, tokenID, index: statusListIndex }, o.digestKey);
-  const made = inputsOf(token, step, { keyID: o.key.kid, now: o.now });
-  const unsigned: Inputs = { ...made, statusListIndex, statusListTag: tag };
+  const made = tokenInputsOf(token, step, { keyID: o.key.kid, now: o.now });
+  const unsigned: TokenInputs = { ...made, statusListIndex, statusListTag: tag };
   const signed = await signBotToken(o.key, {
     issuerURL: o.issuerURL,
     tokenID,
@@ -52,35 +53,28 @@ export function rendered(
 }
 
 /** A new Secret with all its keys in one write. */
-export function newSecret(
-  token: BotToken,
-  minted: Minted,
-): { metadata: { name: string; namespace?: string | undefined } } {
+export function newSecret(of: Owner, minted: Minted): { metadata: { name: string; namespace?: string | undefined } } {
   return {
     apiVersion: 'v1',
     kind: 'Secret',
-    metadata: { name: secretNameOf(token), namespace: token.metadata.namespace, ...wantedMetadata(token, minted) },
-    type: token.spec.secret.type,
+    metadata: { name: secretNameOf(of.object), namespace: of.object.metadata.namespace, ...wantedMetadata(of, minted) },
+    type: of.object.spec.secret.type,
     data: base64(minted.data),
   } as { metadata: { name: string; namespace?: string | undefined } };
 }
 
 /** The merge patch that puts a credential into a Secret that is ours: nothing of what it held before stays. */
-export function rewrittenSecret(token: BotToken, over: OwnSecret, keys: readonly string[], minted: Minted): object {
+export function rewrittenSecret(of: Owner, over: OwnSecret, keys: readonly string[], minted: Minted): object {
   const gone = Object.fromEntries(keys.filter(key => !minted.data.has(key)).map(key => [key, null]));
-  return { metadata: relabelled(token, over, minted), data: { ...gone, ...base64(minted.data) } };
+  return { metadata: relabelled(of, over, minted), data: { ...gone, ...base64(minted.data) } };
 }
 
 /** The merge patch of the metadata: what an earlier template had is taken away, what others put there stays. */
-export function relabelled(
-  token: BotToken,
-  over: OwnSecret,
-  marks: { revision: number; tokenID: string; inputs: Inputs },
-) {
-  const wanted = wantedMetadata(token, marks);
+export function relabelled(of: Owner, over: OwnSecret, marks: { revision: number; tokenID: string; inputs: Inputs }) {
+  const wanted = wantedMetadata(of, marks);
   const before = marksOf(over.metadata)?.inputs;
   const template = before === undefined || before === 'unknown' ? { labels: {}, annotations: {} } : before.secret;
-  const others = (over.metadata.ownerReferences ?? []).filter(({ uid }) => uid !== token.metadata.uid);
+  const others = (over.metadata.ownerReferences ?? []).filter(({ uid }) => uid !== of.object.metadata.uid);
   return {
     labels: { ...dropped(template.labels, wanted.labels), ...wanted.labels },
     annotations: { ...dropped(template.annotations, wanted.annotations), ...wanted.annotations },
@@ -89,8 +83,8 @@ export function relabelled(
 }
 
 /** The record's marks with the rendering that the spec has now, for a write of the metadata alone. */
-export function relabelledMarks(token: BotToken, record: Recorded) {
-  const { labels, annotations } = renderingOf(token);
+export function relabelledMarks(object: Credentialed, record: Recorded) {
+  const { labels, annotations } = renderingOf(object);
   return { ...record, inputs: { ...record.inputs, secret: { ...record.inputs.secret, labels, annotations } } };
 }
 

@@ -1,5 +1,7 @@
 import type { BotToken } from '../api/bot-token.ts';
+import { isOfType } from '../api/cluster-token-issuer.ts';
 import type { SecretValue } from '../base/secret-value.ts';
+import { botTokens } from '../decide/bot-token.ts';
 import {
   type Observed,
   type OwnSecret,
@@ -10,7 +12,7 @@ import {
 } from '../decide/credential-seen.ts';
 import type { Operation } from '../decide/credential-status.ts';
 import { readBack } from '../decide/secret-data.ts';
-import { renderingOf } from '../decide/secret-metadata.ts';
+import { type Owner, renderingOf } from '../decide/secret-metadata.ts';
 import { SigningKeyInvalid } from '../issuers/jwt/keys.ts';
 import { type Metadata, secretMetadata, secrets } from '../kube/core-kinds.ts';
 import { isAlreadyExists, isConflict, isNotFound, isRefusal, KubeError } from '../kube/errors.ts';
@@ -99,14 +101,15 @@ export class TokenSecret {
   async issue(token: BotToken, step: Step & { do: 'issue' }, signal: AbortSignal): Promise<void> {
     const { caches, clock, metrics } = this.#of.world;
     const issuer = caches.issuers.get(step.wish.issuer.name);
-    if (issuer?.metadata.uid !== step.wish.issuer.uid) return; // it went while this pass ran: look again
+    if (issuer?.metadata.uid !== step.wish.issuer.uid || !isOfType(issuer, 'jwt')) return; // it went while this pass ran: look again
     try {
       const key = await this.#of.keys.active(issuer, signal);
       const statusListIndex = await this.#of.statusLists.take(issuer, token, signal);
       const { issuerURL } = issuer.spec.jwt;
       const { digestKey } = this.#of;
       const minted = await mint(token, step, { issuerURL, key, statusListIndex, digestKey, now: clock.now() });
-      const body = step.over === undefined ? newSecret(token, minted) : this.#rewritten(token, step.over, minted);
+      const body =
+        step.over === undefined ? newSecret(ownerOf(token), minted) : this.#rewritten(token, step.over, minted);
       const written = await this.#write(token, signal, {
         over: step.over,
         body,
@@ -131,11 +134,15 @@ export class TokenSecret {
   }
 
   #rewritten(token: BotToken, over: OwnSecret, minted: Minted): object {
-    return rewrittenSecret(token, over, this.#of.readings.keys(over.uid, token), minted);
+    return rewrittenSecret(ownerOf(token), over, this.#of.readings.keys(over.uid, token), minted);
   }
 
   /** The credential is read back out of the Secret through the recorded entries and written under the new ones. */
-  async render(token: BotToken, { over, record }: Step & { do: 'render' }, signal: AbortSignal): Promise<void> {
+  async render(
+    token: BotToken,
+    { over, record, inputs: made }: Step & { do: 'render' },
+    signal: AbortSignal,
+  ): Promise<void> {
     const secret = await this.#of.world.client.get(secrets, secretRefOf(token), { signal });
     const { uid, resourceVersion } = secret?.metadata ?? {};
     if (secret === undefined || uid !== over.uid || resourceVersion !== over.resourceVersion) {
@@ -150,7 +157,7 @@ export class TokenSecret {
     }
     const minted = rendered(
       credential,
-      { revision, tokenID, inputs: { ...inputs, secret: renderingOf(token) } },
+      { revision, tokenID, inputs: { ...made, secret: renderingOf(token) } },
       this.#of.digestKey,
     );
     const body = this.#rewritten(token, over, minted);
@@ -159,7 +166,7 @@ export class TokenSecret {
 
   /** Writes metadata only: what the record and the spec's template want. */
   async label(token: BotToken, { over, record }: Step & { do: 'label' }, signal: AbortSignal): Promise<void> {
-    const body = { metadata: relabelled(token, over, relabelledMarks(token, record)) };
+    const body = { metadata: relabelled(ownerOf(token), over, relabelledMarks(token, record)) };
     await this.#write(token, signal, { over, body, digest: over.digest, data: new Map() });
   }
 
@@ -226,6 +233,10 @@ export class TokenSecret {
     this.#note({ operation, reason: 'WriteRefused', message: words });
     this.#of.world.metrics.failed.inc({ reason: 'WriteRefused' });
   }
+}
+
+function ownerOf(object: BotToken): Owner {
+  return { kind: botTokens, object };
 }
 
 function secretRefOf(token: BotToken): Ref {

@@ -1,4 +1,4 @@
-import type { Observed, Step } from './credential-seen.ts';
+import { type Observed, type Step, speaks } from './credential-seen.ts';
 import { isPaused, recordOf, type Status, statusWrite } from './credential-status.ts';
 import { isInForce, verdictOf, withTrouble } from './credential-verdict.ts';
 import { nextOfRollout, openRollout } from './rollout.ts';
@@ -8,18 +8,19 @@ import { nextOfRollout, openRollout } from './rollout.ts';
  * into a Secret that holds the token, and only while the token serves: not for one that is revoked, disabled, paused or going.
  */
 export function rolloutStep(seen: Observed, now: Date): Step | undefined {
-  const { token, botUser, targets } = seen;
-  const rollout = openRollout(token);
-  const record = recordOf(token);
-  if (rollout === undefined || record === undefined || record === 'unknown' || botUser.state !== 'found')
+  const { object, principal, targets } = seen;
+  const rollout = openRollout(object);
+  const record = recordOf(object);
+  if (rollout === undefined || record === undefined || record === 'unknown' || !speaks(principal)) return undefined;
+  // What is disabled is Ready, and does not serve.
+  if (principal.suspended) return undefined;
+  if (object.metadata.deletionTimestamp !== undefined || object.spec.revoked === true || isPaused(object))
     return undefined;
-  if (token.metadata.deletionTimestamp !== undefined || token.spec.revoked === true || isPaused(token))
-    return undefined;
-  const verdict = verdictOf(token, record, botUser.grant, now);
+  const verdict = verdictOf(seen, record, principal.grant, now);
   if (verdict.state !== 'ready' || !isInForce(seen, record, now)) return undefined;
-  const next = nextOfRollout(token, rollout, targets, now);
+  const next = nextOfRollout(seen, rollout, targets, now);
   if (next.do === 'wait') return undefined;
   if (next.do !== 'record') return next;
-  const fields = { ...token.status, rollout: next.rollout, previous: next.previous } as Status;
-  return statusWrite(token, fields, withTrouble(verdict, next.trouble), now, 'state');
+  const fields = { ...object.status, rollout: next.rollout, previous: next.previous } as Status;
+  return statusWrite(object, fields, withTrouble(verdict, next.trouble), now, 'state');
 }

@@ -1,12 +1,13 @@
-import type { BotToken } from '../api/bot-token.ts';
+import { isDeepStrictEqual } from 'node:util';
 import type { Reason, Verdict } from '../api/conditions.ts';
+import type { Credentialed } from '../api/credentialed.ts';
 import type { Inputs } from '../api/inputs.ts';
-import { changeOf } from './change.ts';
-import { type Observed, type Refused, type Step, secretNameOf } from './credential-seen.ts';
+import { type Observed, type Refused, type Step, secretNameOf, speaks } from './credential-seen.ts';
 import {
   dateOf,
   nextTime,
   type Recorded,
+  recordOf,
   renewTimeOf,
   retryAfter,
   type Status,
@@ -14,6 +15,7 @@ import {
 } from './credential-status.ts';
 import { differ } from './digest.ts';
 import type { Grant, Wish } from './grant.ts';
+import type { CredentialKind } from './kind.ts';
 import { nextOfRollout, openRollout } from './rollout.ts';
 import { earliest } from './times.ts';
 
@@ -28,40 +30,48 @@ export function isInForce({ secret }: Observed, record: Recorded | undefined, no
 }
 
 /** Ended for good: nothing renews it. */
-export function isOver(token: BotToken, record: Recorded, now: Date): boolean {
-  return isExpired(record, now) && renewTimeOf(token, record.inputs) === undefined;
+export function isOver(object: Credentialed, record: Recorded, now: Date): boolean {
+  return isExpired(record, now) && renewTimeOf(object, record.inputs) === undefined;
 }
 
-/** What the conditions say of a token that has a record and nothing left to do. */
-export function verdictOf(token: BotToken, record: Recorded, grant: Grant<Wish>, now: Date): Verdict {
+/** What the conditions say of an object that has a record and nothing left to do. */
+export function verdictOf({ kind, object }: Observed, record: Recorded, grant: Grant<Wish>, now: Date): Verdict {
+  if (!grant.allowed && grant.blocked.reason === 'Disabled') return grant.blocked;
   if (isExpired(record, now)) {
-    if (!grant.allowed && token.spec.rotation !== undefined) return grant.blocked;
+    if (!grant.allowed && object.spec.rotation !== undefined) return grant.blocked;
     return stalled(
       'Expired',
-      `the credential ended at ${record.inputs.expiresAt}: set spec.rotation, or make a new BotToken`,
+      `the credential ended at ${record.inputs.expiresAt}: set spec.rotation, or make a new ${kind.name}`,
     );
   }
-  if (grant.allowed) return issued(token, record.inputs);
+  if (grant.allowed) return issued(object, record.inputs);
   // Nobody can verify what it signed, or nobody may let it in.
   const unserved: Reason[] = ['IssuerNotFound', 'UnknownFormat', 'BotUserDisabled', 'Expired'];
   if (unserved.includes(grant.blocked.reason)) return grant.blocked;
-  if (grant.blocked.state === 'reconciling') return issued(token, record.inputs);
+  if (grant.blocked.state === 'reconciling' && grant.blocked.reason !== 'SourceNotFound')
+    return issued(object, record.inputs);
   // A ceiling that came later refuses the next issue and takes nothing away; a spec that asks for more is not served.
-  if (grant.wish !== undefined && changeOf(record.inputs, grant.wish) !== 'none') return grant.blocked;
+  if (grant.wish !== undefined && !isServed(kind, object, record, grant.wish)) return grant.blocked;
   return { state: 'ready', reason: grant.blocked.reason, message: `nothing more is issued: ${grant.blocked.message}` };
 }
 
+/** Whether what is wished for is what there is, in the credential and beside it. */
+function isServed(kind: CredentialKind, object: Credentialed, { inputs }: Recorded, wish: Wish): boolean {
+  if (kind.changeOf(inputs, wish) !== 'none') return false;
+  return isDeepStrictEqual(kind.served(object, inputs, wish), kind.served(object, inputs, undefined));
+}
+
 /** Ready, and where the credential is. */
-export function issued(token: BotToken, { expiresAt }: Inputs): Verdict {
+export function issued(object: Credentialed, { expiresAt }: Inputs): Verdict {
   const end = expiresAt === undefined ? 'it has no end' : `it ends at ${expiresAt}`;
-  return { state: 'ready', reason: 'Issued', message: `the credential is in Secret ${secretNameOf(token)}; ${end}` };
+  return { state: 'ready', reason: 'Issued', message: `the credential is in Secret ${secretNameOf(object)}; ${end}` };
 }
 
 /** Stalled, because another object holds the Secret; it is named. */
-export function secretInUse(token: BotToken, owner: string): Verdict {
+export function secretInUse({ kind, object }: Observed, owner: string): Verdict {
   return stalled(
     'SecretInUse',
-    `${owner} writes to Secret ${secretNameOf(token)}: delete ${owner}, or make a new BotToken with another spec.secret.name`,
+    `${owner} writes to Secret ${secretNameOf(object)}: delete ${owner}, or make a new ${kind.name} with another spec.secret.name`,
   );
 }
 
@@ -76,43 +86,51 @@ export function withTrouble(verdict: Verdict, trouble: string | undefined): Verd
   return { state: verdict.state, reason: 'RestartFailed', message: trouble };
 }
 
-function troubleOf({ token, targets }: Observed, now: Date): string | undefined {
-  const rollout = openRollout(token);
-  const next = rollout && nextOfRollout(token, rollout, targets, now);
+function troubleOf(seen: Observed, now: Date): string | undefined {
+  const { object, targets } = seen;
+  const rollout = openRollout(object);
+  const next = rollout && nextOfRollout(seen, rollout, targets, now);
   return next?.do === 'wait' ? next.trouble : undefined;
+}
+
+/** What the status says of what is recorded, and of what is wished for beside the credential. */
+function servedBy({ kind, object, principal }: Observed): object {
+  const record = recordOf(object);
+  if (record === undefined || record === 'unknown' || !speaks(principal)) return {};
+  return kind.served(object, record.inputs, principal.grant.allowed ? principal.grant.value : undefined);
 }
 
 /** Writes a status that says so, or rests until time alone changes something. */
 export function report(seen: Observed, verdict: Verdict, now: Date, pollSeconds?: number): Step {
-  const { token } = seen;
-  const { retry: _, ...fields } = token.status ?? {};
-  const write = statusWrite(token, fields, withTrouble(verdict, troubleOf(seen, now)), now, 'state');
+  const { object } = seen;
+  const { retry: _, ...fields } = { ...object.status, ...servedBy(seen) };
+  const write = statusWrite(object, fields, withTrouble(verdict, troubleOf(seen, now)), now, 'state');
   if (write !== undefined) return write;
   const poll = pollSeconds === undefined ? undefined : new Date(now.getTime() + pollSeconds * 1000);
-  return { do: 'rest', until: earliest(poll, nextTime(token, now)) };
+  return { do: 'rest', until: earliest(poll, nextTime(object, now)) };
 }
 
-/** The API server's own words, and the time of the next attempt. A credential that is in force keeps the token Ready. */
+/** The API server's own words, and the time of the next attempt. A credential that is in force keeps the object Ready. */
 export function refusal(
   seen: Observed,
   record: Recorded | undefined,
   { operation, reason, message }: Refused,
   now: Date,
 ): Step {
-  const { token } = seen;
-  const retry = retryAfter(token, reason, now, operation);
-  const fields = { ...token.status, retry } as Status;
+  const { object } = seen;
+  const retry = retryAfter(object, reason, now, operation);
+  const fields = { ...object.status, retry } as Status;
   const verdict: Verdict = { state: isInForce(seen, record, now) ? 'ready' : 'reconciling', reason, message };
-  return statusWrite(token, fields, verdict, now, 'state') ?? { do: 'rest', until: dateOf(retry.at) };
+  return statusWrite(object, fields, verdict, now, 'state') ?? { do: 'rest', until: dateOf(retry.at) };
 }
 
 /** Until a refused write may be tried again, only the end of a credential changes what is said. */
 export function heldBack(seen: Observed, record: Recorded | undefined, until: Date, now: Date): Step {
-  const { token } = seen;
-  const rest: Step = { do: 'rest', until: earliest(until, nextTime(token, now)) };
-  const { retry, ...fields } = token.status ?? {};
+  const { object } = seen;
+  const rest: Step = { do: 'rest', until: earliest(until, nextTime(object, now)) };
+  const { retry, ...fields } = object.status ?? {};
   const said = fields.conditions?.find(({ type }) => type === 'Ready');
   if (retry === undefined || said?.status !== 'True' || isInForce(seen, record, now)) return rest;
   const verdict: Verdict = { state: 'reconciling', reason: retry.reason as Reason, message: said.message };
-  return statusWrite(token, { ...fields, retry }, verdict, now, 'state') ?? rest;
+  return statusWrite(object, { ...fields, retry }, verdict, now, 'state') ?? rest;
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { Consumers, Restarts } from '../../src/controllers/consumers.ts';
+import { botTokens } from '../../src/decide/bot-token.ts';
 import { restartAnnotation, restartPatch, type Target, type TargetSeen } from '../../src/decide/rollout.ts';
 import type { KubeObject } from '../../src/kube/objects.ts';
 import { applyMergePatch } from '../base/apply-merge-patch.ts';
@@ -142,7 +143,10 @@ test('what was seen restarted is known, though it was not this process that did 
   const restarts = new Restarts();
   const path = '/apis/apps/v1/namespaces/team-a/deployments/web';
   const annotate = (value: string | null) =>
-    stored.set(path, applyMergePatch(stored.get(path), restartPatch('deploy', value as string)) as Stored);
+    stored.set(
+      path,
+      applyMergePatch(stored.get(path), restartPatch({ kind: botTokens, object: served }, value as string)) as Stored,
+    );
   for (const value of [tokenID, null]) {
     annotate(value);
     const consumers = new Consumers(client, restarts);

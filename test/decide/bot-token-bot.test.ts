@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { BotUser } from '../../src/api/bot-user.ts';
+import { tokenGrant } from '../../src/decide/bot-token-grant.ts';
 import { decide } from '../../src/decide/credential.ts';
-import { tokenGrant } from '../../src/decide/grant.ts';
 import {
   botUser,
   deleting,

@@ -97,6 +97,7 @@ function diedByTheRules(before: Snapshot, after: Snapshot): void {
 }
 
 function isNarrower(now: Inputs, before: Inputs): boolean {
+  if (now.robot !== undefined || before.robot !== undefined) return false;
   const life = ({ expiresIn }: Inputs) => Number(parseDuration(expiresIn));
   const gone = before.scopes.some(scope => !now.scopes.includes(scope));
   return gone || life(now) < life(before) || now.botUser.uid !== before.botUser.uid;
