@@ -7,7 +7,7 @@ import {
   rotationRules,
   secretNameRule,
 } from './credentialed.ts';
-import { lifetime } from './durations.ts';
+import { celIsDuration, celSeconds, lifetime } from './durations.ts';
 import { audience, dnsLabel, objectName, scope } from './forms.ts';
 import { ageColumn, createdByColumn, defineKind, readyColumns } from './kind.ts';
 import { objectFields, statusFields, unseen } from './object.ts';
@@ -64,6 +64,11 @@ const spec = guarded(
     restart: restartOf('token').exactOptional(),
   }),
   ...rotationRules('token'),
+  {
+    rule: `!has(self.rotation) || !${celIsDuration('self.expiresIn')} || ${celSeconds('self.expiresIn')} >= 600`,
+    message: 'with rotation, expiresIn must be at least 10m',
+    fieldPath: '.expiresIn',
+  },
   {
     rule: '!has(oldSelf.revoked) || !oldSelf.revoked || (has(self.revoked) && self.revoked)',
     message: 'a revoked token stays revoked: make a new BotToken',

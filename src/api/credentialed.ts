@@ -40,11 +40,6 @@ export function rotationRules(noun: Noun): Rule[] {
       fieldPath: '.rotation',
     },
     {
-      rule: `!has(self.rotation) || !${celIsDuration(life)} || ${celSeconds(life)} >= 600`,
-      message: 'with rotation, expiresIn must be at least 10m',
-      fieldPath: '.expiresIn',
-    },
-    {
       rule: `!has(self.rotation) || !has(${renewBefore}) || !${celIsDuration(life)} || !${celIsDuration(renewBefore)} || 2 * ${celSeconds(renewBefore)} <= ${celSeconds(life)}`,
       message: 'rotation.renewBefore may be at most half of expiresIn',
       fieldPath: '.rotation.renewBefore',

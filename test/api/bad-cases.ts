@@ -4,6 +4,7 @@ import { badBots } from './bad-bot-cases.ts';
 import { badIssuers } from './bad-issuer-cases.ts';
 import { badRegistries } from './bad-registry-cases.ts';
 import { badRobots } from './bad-robot-cases.ts';
+import { badRobotSecrets } from './bad-robot-secret-cases.ts';
 import { badSecrets } from './bad-secret-cases.ts';
 import { badTokens } from './bad-token-cases.ts';
 import { badRevocations } from './revocation-cases.ts';
@@ -15,5 +16,6 @@ export const bad = [
   ...badIssuers,
   ...badRegistries,
   ...badRobots,
+  ...badRobotSecrets,
   ...badRevocations,
 ];
