@@ -58,6 +58,8 @@ export type TokenInputs = z.infer<typeof TokenInputs>;
 /** The same of a robot's secret. Its permissions are none of them: they are changed without a new secret. */
 export const RobotInputs = z.looseObject({
   ...common,
+  /** The host of the registry, as it stands in the Secret. */
+  host: z.string(),
   robot: z.looseObject({
     /** The robot's number at its issuer. */
     id: z.number().int().min(0),

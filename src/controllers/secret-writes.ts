@@ -6,7 +6,7 @@ import { type OwnSecret, type Step, secretNameOf } from '../decide/credential-se
 import type { Recorded } from '../decide/credential-status.ts';
 import { digestOf, statusListTag } from '../decide/digest.ts';
 import { tokenInputsOf } from '../decide/inputs-of.ts';
-import { render } from '../decide/secret-data.ts';
+import { knownOf, render } from '../decide/secret-data.ts';
 import { dropped, marksOf, type Owner, renderingOf, wantedMetadata } from '../decide/secret-metadata.ts';
 import type { SigningKey } from '../issuers/jwt/keys.ts';
 import { newTokenID, signBotToken } from '../issuers/jwt/sign.ts';
@@ -47,8 +47,7 @@ export function rendered(
   of: { revision: number; tokenID: string; inputs: Inputs },
   digestKey: SecretValue,
 ): Minted {
-  const { username, issuedAt, expiresAt, secret } = of.inputs;
-  const data = render(secret.data, { token, tokenID: of.tokenID, username, issuedAt, expiresAt });
+  const data = render(of.inputs.secret.data, { token, ...knownOf(of.tokenID, of.inputs) });
   return { ...of, inputs: { ...of.inputs, digest: digestOf(data, digestKey) }, data };
 }
 

@@ -11,7 +11,7 @@ import {
   secretNameOf,
 } from '../decide/credential-seen.ts';
 import type { Operation } from '../decide/credential-status.ts';
-import { readBack } from '../decide/secret-data.ts';
+import { knownOf, readBack } from '../decide/secret-data.ts';
 import { type Owner, renderingOf } from '../decide/secret-metadata.ts';
 import { SigningKeyInvalid } from '../issuers/jwt/keys.ts';
 import { type Metadata, secretMetadata, secrets } from '../kube/core-kinds.ts';
@@ -149,8 +149,7 @@ export class TokenSecret {
       return this.#saw(token, secret && { metadata: secret.metadata });
     }
     const { tokenID, revision, inputs } = record;
-    const { username, issuedAt, expiresAt } = inputs;
-    const credential = readBack(inputs.secret.data, dataOf(secret), { tokenID, username, issuedAt, expiresAt });
+    const credential = readBack(inputs.secret.data, dataOf(secret), knownOf(tokenID, inputs));
     if (credential === undefined) {
       this.#unreadableAt = resourceVersion;
       return;

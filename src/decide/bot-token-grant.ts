@@ -16,6 +16,7 @@ import {
   wholeEnd,
 } from './grant.ts';
 import { excessOf } from './limits.ts';
+import { namesHost } from './secret-data.ts';
 import { allowsNamespace, type Labels } from './selector.ts';
 
 /** Whether a BotUser may be used: its end, its issuer, its namespace and its username. `rivals` are the other BotUsers of that username. */
@@ -68,6 +69,11 @@ export function tokenGrant(
   if (stalled !== undefined) return stalledIssuer(issuer, stalled);
   if (!signs) {
     return waits('IssuerNotReady', `ClusterTokenIssuer ${issuer.metadata.name} has not published a signing key yet`);
+  }
+  const entry = token.spec.secret.data.find(namesHost);
+  if (entry !== undefined) {
+    const of = `ClusterTokenIssuer ${issuer.metadata.name}`;
+    return stalls('UnsupportedByIssuer', `spec.secret.data ${entry.key} names a host, and ${of} has none: take it out`);
   }
   const wish = wishOf(token, botUser, issuer);
   const excess =

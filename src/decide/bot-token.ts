@@ -26,6 +26,7 @@ export const botTokens: CredentialKind = {
     recorded.robot === undefined && wish.robot === undefined ? ownChangeOf(recorded, wish) : 'none',
   revised: recorded => recorded,
   revisable: [],
+  lasting: [],
   served: () => ({}),
 };
 

@@ -99,13 +99,15 @@ function supersededBy(
 
 /** The recorded credential as one that lives on for so long, at most to its own end; nothing when that has come. */
 function overlapOf({ status }: Credentialed, overlapSeconds: number | undefined, now: Date) {
-  const { tokenID, expiresAt, issued } = status ?? {};
+  const { tokenID, revision, expiresAt, issued } = status ?? {};
   const overlapEnd = overlapSeconds === undefined ? undefined : new Date(now.getTime() + overlapSeconds * 1000);
   const end = earliest(overlapEnd, dateOf(expiresAt));
   if (tokenID === undefined || end === undefined || end <= now) return [];
-  const statusListIndex = parseInputs(issued?.inputs)?.statusListIndex;
+  const inputs = parseInputs(issued?.inputs);
+  const statusListIndex = inputs?.statusListIndex;
+  const checked = inputs?.robot === undefined ? {} : { revision: revision ?? 0, verifier: inputs.robot.verifier };
   const listed = statusListIndex === undefined ? {} : { statusListIndex, ...(expiresAt && { expiresAt }) };
-  return [{ tokenID, revokeAt: timestamp(end), ...listed }];
+  return [{ tokenID, revokeAt: timestamp(end), ...listed, ...checked }];
 }
 
 /** The status after the Secret was lost and its name taken: nothing is in force, and what was lost ends after its overlap (I8). */

@@ -104,7 +104,9 @@ function taken(
   if (record === undefined || isOver(object, record, now) || object.spec.secret.onLost === 'Stall' || !hasRoom)
     return report(seen, verdict, now, foreignSecretPollSeconds);
   if (!secret.confirmed) return { do: 'confirm', what: 'secret' };
-  const fields = lostStatus(object, overlapSecondsOf(seen, record, 'lost'), now);
+  const lasting = Object.entries(object.status ?? {}).filter(([field]) => seen.kind.lasting.includes(field));
+  const lost = lostStatus(object, overlapSecondsOf(seen, record, 'lost'), now);
+  const fields = { ...Object.fromEntries(lasting), ...lost };
   return statusWrite(object, fields, verdict, now, 'state') ?? { do: 'rest', until: undefined };
 }
 
@@ -126,17 +128,27 @@ function ownSecret(seen: Found, secret: OwnSecret, record: Recorded | undefined,
   const marks = knownMarks(object, secret);
   if (marks !== undefined && marks.revision > revisionOf(object)) return takeOver(seen, secret, marks, now);
   if (record === undefined) return issue(seen, record, 'edited', now); // ours, and nothing that it says is still true
-  if (isOver(object, record, now)) return service(seen, record, now);
+  const rendered =
+    marks !== undefined && isRendered(seen, marks.inputs, record.inputs) && !differ(digest, marks.inputs.digest);
+  const over = isOver(object, record, now);
+  if (over && !(rendered && marks.inputs.expiresAt !== record.inputs.expiresAt)) return service(seen, record, now);
   const older = marks !== undefined && (marks.revision !== record.revision || marks.tokenID !== record.tokenID);
   if (older) return reissue(seen, record, 'lost', now);
-  const rendered =
-    marks !== undefined &&
-    sameCredential(marks.inputs, record.inputs, seen.kind) &&
-    !isDeepStrictEqual(marks.inputs, record.inputs) &&
-    !differ(digest, marks.inputs.digest);
   if (rendered) return takeOver(seen, secret, marks, now);
   if (differ(digest, record.inputs.digest)) return reissue(seen, record, 'edited', now);
   return service(seen, record, now);
+}
+
+/** The same credential, written anew: no longer than it is recorded or wished for, whatever somebody wrote into the annotation. */
+function isRendered({ kind, principal }: Found, made: Inputs, recorded: Inputs): boolean {
+  if (!sameCredential(made, recorded, kind) || isDeepStrictEqual(made, recorded)) return false;
+  const { grant } = principal;
+  const ends = [recorded, grant.allowed ? kind.revised(recorded, grant.value) : recorded].map(endOf);
+  return endOf(made) <= Math.max(...ends);
+}
+
+function endOf({ expiresAt }: Inputs): number {
+  return expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(expiresAt);
 }
 
 /** What the Secret says of a credential of this object; an id of another object or revision was put there by somebody else. */

@@ -2,6 +2,7 @@ import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
 import { type Reason, timestamp, type Verdict } from '../api/conditions.ts';
 import type { Credentialed } from '../api/credentialed.ts';
 import { replaceAnnotation, rotateAnnotation } from '../api/names.ts';
+import type { Permission } from '../api/permissions.ts';
 import type { Excess } from './limits.ts';
 import { allowsNamespace, type Labels } from './selector.ts';
 import { wholeSeconds } from './times.ts';
@@ -32,7 +33,20 @@ export interface TokenWish extends CommonWish {
   robot?: undefined;
 }
 
-export type Wish = TokenWish;
+export interface RobotWish extends CommonWish {
+  robot: {
+    /** The host of the registry, which stands in the Secret. */
+    host: string;
+    /** Where a secret of one's own is read, and at which version; left out: it is generated. */
+    source?: { name: string; key: string; uid: string; resourceVersion: string };
+    /** What it may do, by project, each in the order of the API. `defaulted`: the spec does not say. */
+    permissions: readonly { project: string; permissions: readonly Permission[]; defaulted?: true }[];
+    /** Those among them that mean nothing at this issuer. */
+    withoutEffect: readonly Permission[];
+  };
+}
+
+export type Wish = TokenWish | RobotWish;
 
 /** Whether an object may be served now. `blocked` says why not, as the conditions will say it. */
 export type Grant<T> =

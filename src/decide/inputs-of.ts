@@ -1,6 +1,6 @@
 import { timestamp } from '../api/conditions.ts';
 import type { Credentialed } from '../api/credentialed.ts';
-import type { TokenInputs } from '../api/inputs.ts';
+import type { RobotInputs, TokenInputs } from '../api/inputs.ts';
 import type { Step } from './credential-seen.ts';
 import { renderingOf } from './secret-metadata.ts';
 import { endOf, wholeSeconds } from './times.ts';
@@ -21,6 +21,19 @@ export function tokenInputsOf(object: Credentialed, step: Issue, by: { keyID: st
     identities: [...wish.identities],
     keyID: by.keyID,
   };
+}
+
+/** The same of a robot's secret. */
+export function robotInputsOf(
+  object: Credentialed,
+  step: Issue,
+  by: { id: number; verifier: string; now: Date },
+): RobotInputs {
+  const { wish } = step;
+  if (wish.robot === undefined) throw new TypeError('the wish of a token is for no robot');
+  const { host, source } = wish.robot;
+  const robot = { id: by.id, ...(source === undefined ? {} : { source }), verifier: by.verifier };
+  return { ...commonInputsOf(object, step, by.now), host, robot };
 }
 
 function commonInputsOf(object: Credentialed, { wish, overlapSeconds, replaces }: Issue, now: Date) {

@@ -29,8 +29,10 @@ export interface CredentialKind {
    * the same where there is nothing of the kind.
    */
   revised(recorded: Inputs, wish: Wish): Inputs;
-  /** What `revised` may change. */
+  /** What `revised` may change; the end among it is never later than record and wish say. */
   revisable: readonly (keyof Inputs)[];
+  /** The fields of the status that stay when the credential is lost and nothing is in force. */
+  lasting: readonly string[];
   /**
    * The fields of the status that follow from the record, and from what is wished for and served without a new credential.
    * Without a wish that may be served, what is in force stays so.

@@ -10,6 +10,8 @@ export interface Ask {
   identities?: readonly { service: string; id: string }[];
   /** The name of a robot, without prefix and project. */
   name?: string;
+  /** A robot of several projects. */
+  isSystem?: boolean;
   /** What a robot wants to do, by project. */
   permissions?: readonly { project: string; permissions: readonly string[] }[];
 }
@@ -26,7 +28,7 @@ export interface Excess {
 
 /** Which field wishes, and the first of its wishes that is above the ceiling. */
 interface Ceiling {
-  field: string;
+  field: string | ((ask: Ask) => string);
   above: (ask: Ask, limits: Limits) => string | undefined;
 }
 
@@ -41,14 +43,14 @@ const ceilings: { readonly [Name in keyof Limits]-?: Ceiling } = {
     ),
   },
   projects: {
-    field: 'spec.project or spec.projects',
+    field: ask => (ask.isSystem === true ? 'spec.projects' : 'spec.project'),
     above: outside(
       ({ projects }) => projects,
       ask => (ask.permissions ?? []).map(({ project }) => project),
     ),
   },
   permissions: {
-    field: 'permissions',
+    field: ask => (ask.isSystem === true ? 'spec.projects[].permissions' : 'spec.permissions'),
     above: outside(
       ({ permissions }) => permissions,
       ask => (ask.permissions ?? []).flatMap(({ permissions }) => permissions),
@@ -74,7 +76,9 @@ const ceilings: { readonly [Name in keyof Limits]-?: Ceiling } = {
 export function excessOf(ask: Ask, limits: Limits): Excess | undefined {
   for (const [name, { field, above }] of Object.entries(ceilings)) {
     const wish = above(ask, limits);
-    if (wish !== undefined) return { field, wish, ceiling: `limits.${name} ${textOf(limits[name as keyof Limits])}` };
+    const of = typeof field === 'string' ? field : field(ask);
+    if (wish !== undefined)
+      return { field: of, wish, ceiling: `limits.${name} ${textOf(limits[name as keyof Limits])}` };
   }
   return undefined;
 }
