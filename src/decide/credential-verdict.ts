@@ -14,7 +14,7 @@ import {
   statusWrite,
 } from './credential-status.ts';
 import { differ } from './digest.ts';
-import type { Grant, Wish } from './grant.ts';
+import { type Grant, type Wish, withinOf } from './grant.ts';
 import type { CredentialKind } from './kind.ts';
 import { nextOfRollout, openRollout } from './rollout.ts';
 import { earliest } from './times.ts';
@@ -57,7 +57,7 @@ export function verdictOf({ kind, object }: Observed, record: Recorded, grant: G
 
 /** Whether what is wished for is what there is, in the credential and beside it. */
 function isServed(kind: CredentialKind, object: Credentialed, { inputs }: Recorded, wish: Wish): boolean {
-  if (kind.changeOf(inputs, wish) !== 'none') return false;
+  if (kind.changeOf(inputs, wish) !== 'none' || !isDeepStrictEqual(kind.revised(inputs, wish), inputs)) return false;
   return isDeepStrictEqual(kind.served(object, inputs, wish), kind.served(object, inputs, undefined));
 }
 
@@ -97,7 +97,7 @@ function troubleOf(seen: Observed, now: Date): string | undefined {
 function servedBy({ kind, object, principal }: Observed): object {
   const record = recordOf(object);
   if (record === undefined || record === 'unknown' || !speaks(principal)) return {};
-  return kind.served(object, record.inputs, principal.grant.allowed ? principal.grant.value : undefined);
+  return kind.served(object, record.inputs, withinOf(principal.grant));
 }
 
 /** Writes a status that says so, or rests until time alone changes something. */

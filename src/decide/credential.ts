@@ -24,7 +24,7 @@ import {
 } from './credential-status.ts';
 import { heldBack, isOver, issued, refusal, report, secretInUse, stalled, verdictOf } from './credential-verdict.ts';
 import { differ } from './digest.ts';
-import type { Wish } from './grant.ts';
+import { type Wish, withinOf } from './grant.ts';
 import { afterListing } from './listing.ts';
 import { isLabelled, type Marks, marksOf, renderingOf, sameCredential } from './secret-metadata.ts';
 
@@ -140,11 +140,14 @@ function ownSecret(seen: Found, secret: OwnSecret, record: Recorded | undefined,
 }
 
 /** The same credential, written anew: no longer than it is recorded or wished for, whatever somebody wrote into the annotation. */
-function isRendered({ kind, principal }: Found, made: Inputs, recorded: Inputs): boolean {
-  if (!sameCredential(made, recorded, kind) || isDeepStrictEqual(made, recorded)) return false;
-  const { grant } = principal;
-  const ends = [recorded, grant.allowed ? kind.revised(recorded, grant.value) : recorded].map(endOf);
-  return endOf(made) <= Math.max(...ends);
+function isRendered(seen: Found, made: Inputs, recorded: Inputs): boolean {
+  if (!sameCredential(made, recorded, seen.kind) || isDeepStrictEqual(made, recorded)) return false;
+  return endOf(made) <= Math.max(endOf(recorded), endOf(revisedOf(seen, recorded)));
+}
+
+function revisedOf({ kind, principal }: Found, recorded: Inputs): Inputs {
+  const wish = withinOf(principal.grant);
+  return wish === undefined ? recorded : kind.revised(recorded, wish);
 }
 
 function endOf({ expiresAt }: Inputs): number {
@@ -165,10 +168,9 @@ function takeOver(seen: Found, secret: OwnSecret, marks: Marks & { inputs: Input
   const intact = secret.digest !== undefined && !differ(secret.digest, marks.inputs.digest);
   // Without its resourceVersion where the data is not what was written: the next look then finds the edit.
   const resourceVersion = intact ? secret.resourceVersion : undefined;
-  const wish = principal.grant.allowed ? principal.grant.value : undefined;
   const status = {
     ...issuedStatus(object, { name: secretNameOf(object), uid: secret.uid, resourceVersion }, marks, now),
-    ...kind.served(object, marks.inputs, wish),
+    ...kind.served(object, marks.inputs, withinOf(principal.grant)),
   };
   const because = object.status?.tokenID === marks.tokenID ? 'state' : 'issued';
   const write = statusWrite(object, status, issued(object, marks.inputs), now, because);
@@ -189,7 +191,7 @@ function service(seen: Found, record: Recorded, now: Date): Step {
   if (change !== 'none') return issue(seen, record, change, now);
   if (grant.allowed && !isOver(object, record, now) && isListedInvalid(seen, record))
     return issue(seen, record, 'lost', now);
-  const inputs = grant.allowed ? seen.kind.revised(record.inputs, grant.value) : record.inputs;
+  const inputs = revisedOf(seen, record.inputs);
   if (!isDeepStrictEqual(inputs, record.inputs)) {
     const over = secret.state === 'ours' && !secret.unreadable ? secret : undefined;
     return over === undefined ? reissue(seen, record, 'lost', now) : { do: 'render', over, record, inputs };

@@ -51,8 +51,16 @@ export type Wish = TokenWish | RobotWish;
 /** Whether an object may be served now. `blocked` says why not, as the conditions will say it. */
 export type Grant<T> =
   | { allowed: true; value: T }
-  /** `wish`: what was refused, where it was asked for and is above a ceiling. */
-  | { allowed: false; blocked: Verdict; wish?: Wish };
+  /**
+   * `wish`: what was refused, where it was asked for and is above a ceiling. `within`: what is asked for is within the ceilings
+   * and only a new credential cannot be had, so that all is served that needs none.
+   */
+  | { allowed: false; blocked: Verdict; wish?: Wish; within?: Wish };
+
+/** What may be served of a wish without a new credential. */
+export function withinOf(grant: Grant<Wish>): Wish | undefined {
+  return grant.allowed ? grant.value : grant.within;
+}
 
 export interface IssuerSeen {
   /** `unreadable`: it is there, in a form that this version does not know. */

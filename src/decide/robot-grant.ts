@@ -11,8 +11,9 @@ import {
   type RobotWish,
   stalledIssuer,
   stalls,
-  waits,
+  type Wish,
   wholeEnd,
+  withinOf,
 } from './grant.ts';
 import { excessOf } from './limits.ts';
 
@@ -33,6 +34,18 @@ export interface RobotSeen extends IssuerSeen {
 
 /** Whether a robot's secret may be issued, and from what. */
 export function robotGrant(robot: RobotAccount, seen: RobotSeen, now: Date): Grant<RobotWish> {
+  const grant = enabledGrant(robot, seen, now);
+  if (robot.spec.disabled !== true) return grant;
+  const message = 'the robot cannot log in, as spec.disabled asks; its secret works again when that is false';
+  return { allowed: false, blocked: { state: 'ready', reason: 'Disabled', message }, ...within(withinOf(grant)) };
+}
+
+function within(wish: Wish | undefined): { within?: Wish } {
+  return wish === undefined ? {} : { within: wish };
+}
+
+/** The same for one that is not disabled. */
+function enabledGrant(robot: RobotAccount, seen: RobotSeen, now: Date): Grant<RobotWish> {
   const found = usable(robot, seen, now);
   if (!found.allowed) return found;
   const issuer = found.value;
@@ -70,10 +83,6 @@ export function fullNameOf(robot: RobotAccount, { spec: { registry } }: IssuerOf
 /** The robot and its issuer, whatever is wished for. */
 function usable(robot: RobotAccount, seen: RobotSeen, now: Date): Grant<IssuerOf<'registry'>> {
   const { spec, metadata } = robot;
-  if (spec.disabled === true) {
-    const message = 'the robot cannot log in, as spec.disabled asks; its secret works again when that is false';
-    return { allowed: false, blocked: { state: 'ready', reason: 'Disabled', message } };
-  }
   if (spec.notAfter !== undefined && Date.parse(spec.notAfter) <= now.getTime())
     return stalls('Expired', `spec.notAfter ${spec.notAfter} has passed: move it, and the robot goes on`);
   const found = issuerGrant(spec.issuerRef.name, metadata.namespace, seen);
@@ -103,11 +112,12 @@ function sourceBars(robot: RobotAccount, source: SourceSeen | undefined, wish: R
   const secret = `Secret ${ref.name}, which spec.secret.valueFrom names,`;
   if (source === undefined || source.state === 'absent') {
     const what = source?.what === 'key' ? `has no key ${ref.key}` : 'does not exist';
-    return waits('SourceNotFound', `${secret} ${what}: make it, or take spec.secret.valueFrom out`);
+    const message = `${secret} ${what}: make it, or take spec.secret.valueFrom out`;
+    return { allowed: false, blocked: { state: 'reconciling', reason: 'SourceNotFound', message }, within: wish };
   }
   if (source.broken.length === 0) return undefined;
   const message = `the key ${ref.key} of ${secret} cannot be the secret of a robot: it must have ${source.broken.join(', ')}`;
-  return { allowed: false, blocked: { state: 'stalled', reason: 'SourceInvalid', message }, wish };
+  return { allowed: false, blocked: { state: 'stalled', reason: 'SourceInvalid', message }, wish, within: wish };
 }
 
 function wishOf(robot: RobotAccount, issuer: IssuerOf<'registry'>, seen: RobotSeen): RobotWish {

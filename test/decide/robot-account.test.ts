@@ -210,6 +210,14 @@ describe('a robot that is disabled', () => {
     expect(told({ robot: again })).toBe('Ready=True, Issued');
   });
 
+  test('is given other permissions all the same, but none above a ceiling', () => {
+    const permissions = ['PullArtifacts' as const];
+    const robot = withSpec({ disabled: true, permissions });
+    expect(recorded(seen({ robot })).status?.permissions).toEqual([{ project: 'payments', permissions }]);
+    const issuer = { ...registry, spec: { ...registry.spec, limits: {} } };
+    expect(recorded(seen({ robot, issuer })).status?.permissions).toEqual(served.status?.permissions);
+  });
+
   test('has no pods restarted', () => {
     const restart = [{ kind: 'Deployment', name: 'web' } as const];
     const rollout = { tokenID, startedAt: later(-5), givesUpAt: later(3600) };
