@@ -19,16 +19,16 @@ export interface CredentialKind {
   /** How long the credential before lives on, in seconds, where `rotation.overlap` does not say so; undefined: to its own end. */
   overlaps: { readonly [cause in IssueCause]: number | undefined };
   /** Whether it was an object of this kind that this was recorded of. */
-  knows(recorded: Inputs): boolean;
+  knows: (recorded: Inputs) => boolean;
   /** What a wish asks for that no longer equals the recorded inputs. */
-  changeOf(recorded: Inputs, wish: Wish): Change;
+  changeOf: (recorded: Inputs, wish: Wish) => Change;
   /** The same for the object's own spec and annotations: by these alone an ended credential comes to life again. */
-  ownChangeOf(recorded: Inputs, wish: Wish): Change;
+  ownChangeOf: (recorded: Inputs, wish: Wish) => Change;
   /**
    * The recorded inputs with all that is wished for and comes without a new credential, but with its Secret written anew:
    * the same where there is nothing of the kind.
    */
-  revised(recorded: Inputs, wish: Wish): Inputs;
+  revised: (recorded: Inputs, wish: Wish) => Inputs;
   /** What `revised` may change; the end among it is never later than record and wish say. */
   revisable: readonly (keyof Inputs)[];
   /** The fields of the status that stay when the credential is lost and nothing is in force. */
@@ -37,5 +37,5 @@ export interface CredentialKind {
    * The fields of the status that follow from the record, and from what is wished for and served without a new credential.
    * Without a wish that may be served, what is in force stays so.
    */
-  served(object: Credentialed, recorded: Inputs, wish: Wish | undefined): object;
+  served: (object: Credentialed, recorded: Inputs, wish: Wish | undefined) => object;
 }

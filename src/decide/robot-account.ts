@@ -52,7 +52,7 @@ function revised(recorded: RobotInputs, { expiresIn, notAfter, robot: { host } }
     host,
     ...(notAfter !== undefined && { notAfter }),
     ...(end !== undefined && { expiresAt: timestamp(end) }),
-  } as RobotInputs;
+  };
 }
 
 /**

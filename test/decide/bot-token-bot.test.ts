@@ -16,6 +16,7 @@ import {
   withSpec,
   withUserSpec,
 } from './healthy.ts';
+import { registry } from './robots.ts';
 import { told } from './told.ts';
 
 // What a BotUser says of its tokens: disabled, its end, and whose they may be.
@@ -112,3 +113,17 @@ function waiting(): Partial<Situation> {
   const retry = { attempts: 3, at: later(300), reason: 'WriteRefused' };
   return { token: { ...served, status: { ...served.status, retry } } };
 }
+
+describe('an issuer that cannot do what is asked for', () => {
+  test('issues no tokens where it is a registry', () => {
+    expect(told(seen({ token: nothingIssued, secret: absent, issuer: registry }))).toBe(
+      'Ready=False, Stalled=True, UnsupportedByIssuer',
+    );
+  });
+
+  test.each([{ template: '$(token)@$(host)' }, { format: 'Netrc' as const }])('has no host for %o', entry => {
+    const data = [{ key: 'k', ...entry }];
+    const token = { ...nothingIssued, spec: { ...nothingIssued.spec, secret: { ...nothingIssued.spec.secret, data } } };
+    expect(told(seen({ token, secret: absent }))).toBe('Ready=False, Stalled=True, UnsupportedByIssuer');
+  });
+});

@@ -187,6 +187,8 @@ describe('permissions', () => {
 
 describe('a robot that is disabled', () => {
   const disabled = withSpec({ disabled: true });
+  const { rotation: _, ...unrotated } = disabled.spec;
+  const ended = { ...disabled, spec: { ...unrotated, notAfter: later(-60) } };
 
   test('is Ready, has its secret, and is said to be disabled', () => {
     expect(told({ robot: disabled })).toBe('Ready=True, Disabled');
@@ -198,7 +200,7 @@ describe('a robot that is disabled', () => {
     ['when one is asked for', { robot: withSpec({ disabled: true }, annotated({ [rotateAnnotation]: '1' })) }],
     ['when its Secret is lost', { secret: gone }],
     ['when nothing was issued', { robot: withSpec({ disabled: true }, finalized), secret: gone }],
-    ['when it is past its end', madeFrom({ expiresAt: later(-60) }, disabled)],
+    ['when it is past its end', madeFrom({ expiresAt: later(-60) }, ended)],
   ])('gets no secret %s', (_, change, time = now) => {
     expect(told({ robot: disabled, ...change }, time)).toBe('Ready=True, Disabled');
   });
