@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { lifetime } from './durations.ts';
+import { formats } from './secret-template.ts';
 
 /** What every credential was made from, whatever kind asked for it. */
 const common = {
@@ -26,7 +27,7 @@ const common = {
       z.looseObject({
         key: z.string(),
         template: z.string().optional(),
-        format: z.enum(['JSON', 'DockerConfigJSON', 'Netrc', 'Npmrc']).optional(),
+        format: z.enum(formats).optional(),
       }),
     ),
     labels: z.record(z.string(), z.string()),

@@ -14,23 +14,26 @@ import type { Outcome } from '../kube/controller.ts';
 import { type Key, keyOf } from '../kube/objects.ts';
 import { botUserKeyOf, botUserRefOf, issuerSeen, labelsOf, secretKeyOf, usernameKeyOf } from './caches.ts';
 import { Consumers, Restarts } from './consumers.ts';
+import { CredentialSecret, type CredentialSecretOptions } from './credential-secret.ts';
 import { failedList, refusedList } from './failed-attempt.ts';
 import type { HandOver } from './hand-over.ts';
 import { Kept } from './kept.ts';
 import { SecretReadings } from './secret-readings.ts';
-import { TokenSecret, type TokenSecretOptions } from './token-secret.ts';
+import type { StatusLists } from './status-lists.ts';
+import { type TokenMintingOptions, tokenMinting } from './token-minting.ts';
 import { Unsettled, type World } from './world.ts';
 
 /** More steps than the longest way there is: an issue and the restart of 16 workloads with a conflict at every write. */
 const mostSteps = 64;
 
-export interface BotTokensOptions extends Omit<TokenSecretOptions, 'world' | 'readings'> {
+export interface BotTokensOptions extends Omit<TokenMintingOptions, 'world' | 'statusLists'> {
+  statusLists: Pick<StatusLists, 'seen' | 'take' | 'write'>;
   handOver: HandOver;
 }
 
 /** What one pass has shown beyond the caches. */
 interface Pass {
-  secret: TokenSecret;
+  secret: CredentialSecret<BotToken>;
   /** A write of a status list that was refused. */
   unlisted: Refused | undefined;
   consumers: Consumers;
@@ -48,7 +51,8 @@ export class BotTokens {
   readonly #tokens: Kept<BotToken>;
   readonly #botUsers: Kept<BotUser>;
   readonly #issuers: Kept<ClusterTokenIssuer>;
-  readonly #secrets: TokenSecretOptions;
+  readonly #secrets: CredentialSecretOptions<BotToken>;
+  readonly #statusLists: BotTokensOptions['statusLists'];
   readonly #restarts = new Restarts();
   readonly #handOver: HandOver;
 
@@ -60,7 +64,8 @@ export class BotTokens {
     this.#issuers = new Kept(client, clusterTokenIssuerKind, caches.issuers);
     this.#handOver = handOver;
     const readings = new SecretReadings();
-    this.#secrets = { world, ...o, readings };
+    this.#statusLists = o.statusLists;
+    this.#secrets = { world, kind: botTokens, mint: tokenMinting({ world, ...o }), digestKey: o.digestKey, readings };
     caches.secrets.onChange(({ before, after }) => {
       if (before !== undefined && after === undefined) readings.forget(before.metadata.uid);
     });
@@ -71,9 +76,9 @@ export class BotTokens {
 
   async reconcile(key: Key, signal: AbortSignal): Promise<Outcome> {
     const pass: Pass = {
-      secret: new TokenSecret(this.#secrets),
+      secret: new CredentialSecret(this.#secrets),
       unlisted: undefined,
-      consumers: new Consumers(this.#world.client, this.#restarts),
+      consumers: new Consumers(this.#world.client, botTokens, this.#restarts),
       confirmed: { principal: undefined, issuer: undefined },
     };
     for (let steps = 0; steps < mostSteps; steps++) {
@@ -94,9 +99,7 @@ export class BotTokens {
     const { resourceVersion } = token.metadata;
     const secret = pass.secret.seen(token);
     const carried = carriedBy({ object: token, secret });
-    const listed = carried.map(
-      ({ index, issuerUID }) => [index, this.#secrets.statusLists.seen(index, issuerUID)] as const,
-    );
+    const listed = carried.map(({ index, issuerUID }) => [index, this.#statusLists.seen(index, issuerUID)] as const);
     const others = this.#world.caches.tokens.byIndex('secret', secretKeyOf(token));
     const earlier = others.find(other => claims(other) && other !== token && isOlder(other, token));
     return {
@@ -176,7 +179,7 @@ export class BotTokens {
    */
   async #list(token: BotToken, { issuer, changes }: Step & { do: 'list' }, pass: Pass, signal: AbortSignal) {
     try {
-      await this.#secrets.statusLists.write(issuer, changes, signal);
+      await this.#statusLists.write(issuer, changes, signal);
     } catch (error) {
       const goes = handOverTime({ object: token, principal: this.#botUser(token) }) !== undefined;
       const refused = refusedList(error) ?? (goes ? failedList(error, signal) : undefined);

@@ -1,6 +1,7 @@
 import { type BotToken, botTokenKind } from '../api/bot-token.ts';
 import { type BotUser, botUserKind } from '../api/bot-user.ts';
 import { type ClusterTokenIssuer, clusterTokenIssuerKind, isOfType } from '../api/cluster-token-issuer.ts';
+import type { Credentialed } from '../api/credentialed.ts';
 import { managedLabel, managedStatusList, ownerUIDAnnotation } from '../api/names.ts';
 import { type Revocation, revocationKind } from '../api/revocation.ts';
 import type { Clock } from '../base/clock.ts';
@@ -89,9 +90,9 @@ export function botUserKeyOf(token: BotToken): Key {
   return keyOf(botUserRefOf(token));
 }
 
-/** The Secret that a token's spec names. */
-export function secretKeyOf(token: BotToken): Key {
-  return keyOf({ namespace: token.metadata.namespace, name: secretNameOf(token) });
+/** The Secret that a spec names. */
+export function secretKeyOf(object: Credentialed): Key {
+  return keyOf({ namespace: object.metadata.namespace, name: secretNameOf(object) });
 }
 
 /** What may stand only once: a username at one issuer, within the namespace. */

@@ -1,15 +1,11 @@
-import type { BotToken } from '../api/bot-token.ts';
 import type { Credentialed } from '../api/credentialed.ts';
-import type { Inputs, TokenInputs } from '../api/inputs.ts';
+import type { Inputs } from '../api/inputs.ts';
 import type { SecretValue } from '../base/secret-value.ts';
-import { type OwnSecret, type Step, secretNameOf } from '../decide/credential-seen.ts';
+import { type OwnSecret, secretNameOf } from '../decide/credential-seen.ts';
 import type { Recorded } from '../decide/credential-status.ts';
-import { digestOf, statusListTag } from '../decide/digest.ts';
-import { tokenInputsOf } from '../decide/inputs-of.ts';
+import { digestOf } from '../decide/digest.ts';
 import { knownOf, render } from '../decide/secret-data.ts';
 import { dropped, marksOf, type Owner, renderingOf, wantedMetadata } from '../decide/secret-metadata.ts';
-import type { SigningKey } from '../issuers/jwt/keys.ts';
-import { newTokenID, signBotToken } from '../issuers/jwt/sign.ts';
 import { KubeError } from '../kube/errors.ts';
 
 /** A credential that was signed and rendered: what one write of a Secret brings. */
@@ -18,27 +14,6 @@ export interface Minted {
   tokenID: string;
   inputs: Inputs;
   data: ReadonlyMap<string, SecretValue>;
-}
-
-/** Signs a credential for an issue step. Nothing of it is visible to anybody until its Secret is written. */
-export async function mint(
-  token: BotToken,
-  step: Step & { do: 'issue' },
-  o: { issuerURL: string; key: SigningKey; statusListIndex: number; digestKey: SecretValue; now: Date },
-): Promise<Minted> {
-  const { name, uid, namespace = '' } = token.metadata;
-  const { statusListIndex } = o;
-  const tokenID = newTokenID(uid, step.revision);
-  const tag = statusListTag({ namespace, tokenID, index: statusListIndex }, o.digestKey);
-  const made = tokenInputsOf(token, step, { keyID: o.key.kid, now: o.now });
-  const unsigned: TokenInputs = { ...made, statusListIndex, statusListTag: tag };
-  const signed = await signBotToken(o.key, {
-    issuerURL: o.issuerURL,
-    tokenID,
-    token: { namespace, name, uid },
-    inputs: unsigned,
-  });
-  return rendered(signed, { revision: step.revision, tokenID, inputs: unsigned }, o.digestKey);
 }
 
 /** The same credential under the rendering that its inputs name. */
