@@ -8,6 +8,7 @@ import { overlapAfterChangeSeconds } from './times.ts';
 /** BotToken: the credential of a BotUser, whose end is the token's. */
 export const botTokens: CredentialKind = {
   name: 'BotToken',
+  whenEnded: 'set spec.rotation, or make a new BotToken',
   issuerType: 'jwt',
   overlaps: {
     first: 0,

@@ -4,8 +4,8 @@ import { isInForce, verdictOf, withTrouble } from './credential-verdict.ts';
 import { nextOfRollout, openRollout } from './rollout.ts';
 
 /**
- * What is next for the consumers of a rotated token; undefined when there is nothing to be done now. Pods are rolled only
- * into a Secret that holds the token, and only while the token serves: not for one that is revoked, disabled, paused or going.
+ * What is next for the consumers of a rotated credential; undefined when there is nothing to be done now. Pods are rolled only
+ * into a Secret that holds the credential, and only while that serves: not for one that is revoked, disabled, paused or going.
  */
 export function rolloutStep(seen: Observed, now: Date): Step | undefined {
   const { object, principal, targets } = seen;

@@ -52,7 +52,7 @@ function isOwnID({ metadata }: Credentialed, tokenID: string): boolean {
   return tokenID.startsWith(`${metadata.uid}.`);
 }
 
-/** The issuer on which the token's credential depends; undefined without a credential, and for a record that cannot be read. */
+/** The issuer on which the object's credential depends; undefined without a credential, and for a record that cannot be read. */
 export function issuerOf(object: Credentialed): Inputs['issuer'] | undefined {
   const record = recordOf(object);
   return record === undefined || record === 'unknown' ? undefined : record.inputs.issuer;
@@ -178,12 +178,12 @@ function askedOf({ metadata }: Credentialed): string | undefined {
   return asked === ' ' ? undefined : asked;
 }
 
-/** Whether the token cannot go without its credential having ended. */
+/** Whether the object cannot go without its credential having ended. */
 export function hasFinalizer(object: Credentialed): boolean {
   return object.metadata.finalizers?.includes(revokeFinalizer) === true;
 }
 
-/** Whether nothing but the end of credentials may happen to the token. */
+/** Whether nothing but the end of credentials may happen to the object. */
 export function isPaused({ metadata }: Credentialed): boolean {
   return metadata.annotations?.[pausedAnnotation] === 'true';
 }
@@ -231,7 +231,7 @@ function renewAtOf(object: Credentialed): string | undefined {
   return at && timestamp(at);
 }
 
-/** Says that the token is paused, and leaves everything else as it was; undefined when it says so already. */
+/** Says that the object is paused, and leaves everything else as it was; undefined when it says so already. */
 export function pausedWrite(object: Credentialed, now: Date): StatusWrite | undefined {
   const { generation = 0 } = object.metadata;
   const { conditions, observedGeneration } = object.status ?? {};

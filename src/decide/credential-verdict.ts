@@ -39,10 +39,7 @@ export function verdictOf({ kind, object }: Observed, record: Recorded, grant: G
   if (!grant.allowed && grant.blocked.reason === 'Disabled') return grant.blocked;
   if (isExpired(record, now)) {
     if (!grant.allowed && object.spec.rotation !== undefined) return grant.blocked;
-    return stalled(
-      'Expired',
-      `the credential ended at ${record.inputs.expiresAt}: set spec.rotation, or make a new ${kind.name}`,
-    );
+    return stalled('Expired', `the credential ended at ${record.inputs.expiresAt}: ${kind.whenEnded}`);
   }
   if (grant.allowed) return issued(object, record.inputs);
   // Nobody can verify what it signed, or nobody may let it in.

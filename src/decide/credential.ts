@@ -60,7 +60,7 @@ function ownStep(seen: Observed, now: Date): Step {
   }
   if (!speaks(principal)) return withoutBotUser(seen, record, principal, now);
   if (isPaused(object)) return pausedWrite(object, now) ?? { do: 'rest', until: nextTime(object, now) };
-  // Noted already in this pass, or nothing else could be said of the token.
+  // Noted already in this pass, or nothing else could be said of the object.
   const noted = principal.grant.allowed || seen.refused.Write !== undefined;
   const waiting = noted ? retryTime(object, now) : undefined;
   if (waiting !== undefined && waiting > now) return heldBack(seen, record, waiting, now);

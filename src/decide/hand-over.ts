@@ -21,14 +21,14 @@ export interface Estate {
   notAfter: string | undefined;
 }
 
-/** When a Revocation takes over from a token whose issuer has not revoked by then; undefined for one that stays. */
+/** When a Revocation takes over from an object whose issuer has not revoked by then; undefined for one that stays. */
 export function handOverTime({ object, principal }: Pick<Observed, 'object' | 'principal'>): Date | undefined {
   const since = [object.metadata.deletionTimestamp, principal.state === 'deleted' ? principal.since : undefined];
   const times = since.filter(time => time !== undefined).map(time => Date.parse(time));
   return times.length === 0 ? undefined : new Date(Math.min(...times) + handOverAfterSeconds * 1000);
 }
 
-/** What is to be taken over of a token, one estate for each issuer: all that is recorded, and what the Secret names. */
+/** What is to be taken over of an object, one estate for each issuer: all that is recorded, and what the Secret names. */
 export function estatesOf({
   kind,
   object,
@@ -38,7 +38,7 @@ export function estatesOf({
   const recorded = parseInputs(object.status?.issued?.inputs);
   const issuer = recorded === undefined ? lostIssuer : issuerOf(kind, recorded);
   const marks = secret.state === 'ours' ? marksOf(secret.metadata) : undefined;
-  // An id of another token was put there by somebody else.
+  // An id of another object was put there by somebody else.
   const isOwn = marks?.tokenID.startsWith(`${object.metadata.uid}.`) === true;
   const parts = [
     ...(recorded === undefined || object.status?.tokenID === undefined
@@ -52,8 +52,8 @@ export function estatesOf({
 }
 
 /**
- * What becomes of a token that goes and whose issuer has failed to revoke: a Revocation takes over, one issuer after the
- * other, and when all is `taken-over` the token goes on as if it were revoked. Undefined while it still waits, and for one
+ * What becomes of an object that goes and whose issuer has failed to revoke: a Revocation takes over, one issuer after the
+ * other, and when all is `taken-over` it goes on as if it were revoked. Undefined while it still waits, and for one
  * that stays.
  */
 export function handOver(seen: Observed, now: Date): (Step & { do: 'hand-over' }) | 'taken-over' | undefined {

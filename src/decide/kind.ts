@@ -14,6 +14,8 @@ export type KindName = Revocation['spec']['owner']['kind'];
 export interface CredentialKind {
   /** As manifests have it. */
   name: KindName;
+  /** What to do about a credential that has ended. */
+  whenEnded: string;
   /** How its issuer issues, as a Revocation has to know it. */
   issuerType: Revocation['spec']['issuer']['type'];
   /** How long the credential before lives on, in seconds, where `rotation.overlap` does not say so; undefined: to its own end. */

@@ -13,6 +13,7 @@ import { endOf } from './times.ts';
  */
 export const robotAccounts: CredentialKind = {
   name: 'RobotAccount',
+  whenEnded: 'set spec.rotation or a longer spec.expiresIn',
   issuerType: 'registry',
   overlaps: { first: 0, renewal: 0, rotated: 0, widened: 0, narrowed: 0, replaced: 0, lost: 0, edited: 0 },
   knows: ({ robot }) => robot !== undefined,

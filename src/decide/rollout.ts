@@ -19,7 +19,7 @@ export type TargetSeen =
   | { state: 'absent' }
   /** The API server let nobody read or patch it; `message` has its words. */
   | { state: 'refused'; message: string }
-  /** `restarted`: this process knows that it was, for the token of the roll-out, whatever its annotation says now. */
+  /** `restarted`: this process knows that it was, for the credential of the roll-out, whatever its annotation says now. */
   | { state: 'found'; workload: Workload; restarted: boolean };
 
 /** By targetKey; what is missing was not read in this pass. */
@@ -52,13 +52,13 @@ export function restartPatch(of: Owner, tokenID: string) {
   return { spec: { template: { metadata: { annotations } } } };
 }
 
-/** The roll-out of the token in force that has not ended. */
+/** The roll-out of the credential in force that has not ended. */
 export function openRollout({ status }: Credentialed): Rollout | undefined {
   const { rollout, tokenID } = status ?? {};
   return rollout?.finishedAt === undefined && rollout?.tokenID === tokenID ? rollout : undefined;
 }
 
-/** Begins with the record of a token that supersedes another; undefined where nobody is to be restarted. */
+/** Begins with the record of a credential that supersedes another; undefined where nobody is to be restarted. */
 export function newRollout(object: Credentialed, tokenID: string, overlapEnd: Date | undefined, now: Date) {
   const supersedes = object.status?.revision !== undefined;
   if (!supersedes || (object.spec.restart ?? []).length === 0) return undefined;

@@ -61,7 +61,7 @@ describe('the end of a robot', () => {
   test('leads to Stalled, and the Secret stays', () => {
     expect(told(over)).toBe('Ready=False, Stalled=True, Expired');
     expect(told({ ...over, secret: gone })).toBe('Ready=False, Stalled=True, Expired');
-    expect(message(over)).toContain('make a new RobotAccount');
+    expect(message(over)).toContain('a longer spec.expiresIn');
   });
 
   test('comes with the absolute one at once', () => {
