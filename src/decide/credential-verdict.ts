@@ -116,7 +116,7 @@ export function refusal(
 ): Step {
   const { object } = seen;
   const retry = retryAfter(object, reason, now, operation);
-  const fields = { ...object.status, retry } as Status;
+  const fields = { ...object.status, ...servedBy(seen), retry } as Status;
   const verdict: Verdict = { state: isInForce(seen, record, now) ? 'ready' : 'reconciling', reason, message };
   return statusWrite(object, fields, verdict, now, 'state') ?? { do: 'rest', until: dateOf(retry.at) };
 }

@@ -178,6 +178,14 @@ describe('permissions', () => {
     expect(status?.withoutEffect).toEqual(['CreateScan']);
   });
 
+  test('are served also while its Secret cannot be written', () => {
+    const permissions = ['PullArtifacts' as const];
+    const robot = withSpec({ permissions }, annotated({ [rotateAnnotation]: '1' }));
+    const refused = { Write: { operation: 'Write', reason: 'WriteRefused', message: 'no' } } as const;
+    const { status } = recorded(seen({ robot, refused }));
+    expect(status).toMatchObject({ retry: { attempts: 1 }, permissions: [{ project: 'payments', permissions }] });
+  });
+
   test('of a robot that is paused stay', () => {
     const paused = annotated({ 'botmint.dev/paused': 'true' });
     const step = decide(seen({ robot: withSpec({ permissions: ['PullArtifacts'] }, paused) }), now);

@@ -109,6 +109,7 @@ export interface Situation extends RobotSeen {
   secret: SecretSeen;
   confirmed: Partial<Observed['confirmed']>;
   at: Date;
+  refused: Observed['refused'];
 }
 
 /** The healthy situation with something else about it, as an operator sees it. */
@@ -131,7 +132,7 @@ export function seen(change: Partial<Situation> = {}): Observed {
     revocations: [],
     lostIssuer: undefined,
     earlierClaim: undefined,
-    refused: {},
+    refused: change.refused ?? {},
     targets: new Map(),
   };
 }
