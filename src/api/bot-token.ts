@@ -1,10 +1,17 @@
 import * as z from 'zod';
-import { celIsDuration, celSeconds, duration, durationOrNone, lifetime } from './durations.ts';
+import {
+  credentialStatus,
+  previousFields,
+  restartOf,
+  rotationOf,
+  rotationRules,
+  secretNameRule,
+} from './credentialed.ts';
+import { celIsDuration, celSeconds, lifetime } from './durations.ts';
 import { audience, dnsLabel, objectName, scope } from './forms.ts';
 import { ageColumn, createdByColumn, defineKind, readyColumns } from './kind.ts';
-import { objectFields, retry, statusFields, unseen } from './object.ts';
-import { restart, rollout } from './restart.ts';
-import { guarded, immutable, mapBy, opaque, setOf, text, time } from './schema.ts';
+import { objectFields, statusFields, unseen } from './object.ts';
+import { guarded, immutable, setOf, text, time } from './schema.ts';
 import { SecretTemplate } from './secret-template.ts';
 
 const botUserRef = immutable(
@@ -19,22 +26,10 @@ const botUserRef = immutable(
   'botUserRef',
 ).describe('The BotUser that the token speaks for. It may be made later: the token waits. Immutable.');
 
-const rotation = z
-  .object({
-    renewBefore: duration()
-      .exactOptional()
-      .describe(
-        'How long before its end the token is renewed, such as `10d`; at most half of `expiresIn`. Left out: a third of `expiresIn`.',
-      ),
-    overlap: durationOrNone()
-      .exactOptional()
-      .describe(
-        'How long the old token still works beside a new one, such as `2d`; at most `expiresIn`, and never beyond its own end. `0s`: it ends as soon as the new one is in the Secret. Left out: to its own end after a renewal, one hour after a change, a rotation that was asked for, or a loss.',
-      ),
-  })
-  .describe(
-    'Renews the token in time: the Secret is rewritten in place, and the old token works on for the `overlap`. `rotation: {}` is complete. Left out: the token ends, and the Secret stays as it is.',
-  );
+const rotation = rotationOf(
+  'token',
+  'to its own end after a renewal, one hour after a change, a rotation that was asked for, or a loss.',
+);
 
 const spec = guarded(
   z.object({
@@ -66,31 +61,13 @@ const spec = guarded(
       .describe('`true` revokes the token and deletes its Secret. Final: make a new BotToken to have a token again.'),
     rotation: rotation.exactOptional(),
     secret: SecretTemplate,
-    restart: restart
-      .exactOptional()
-      .describe(
-        'Workloads of this namespace that are rolled after each rotation, because they read the Secret only when they start. The old token is not revoked before they have finished, or one hour after its overlap. Left out: none.',
-      ),
+    restart: restartOf('token').exactOptional(),
   }),
-  {
-    rule: "!has(self.rotation) || self.expiresIn != 'never'",
-    message: 'a token that never expires cannot be rotated: give expiresIn an end, or leave rotation out',
-    fieldPath: '.rotation',
-  },
+  ...rotationRules('token'),
   {
     rule: `!has(self.rotation) || !${celIsDuration('self.expiresIn')} || ${celSeconds('self.expiresIn')} >= 600`,
     message: 'with rotation, expiresIn must be at least 10m',
     fieldPath: '.expiresIn',
-  },
-  {
-    rule: `!has(self.rotation) || !has(self.rotation.renewBefore) || !${celIsDuration('self.expiresIn')} || !${celIsDuration('self.rotation.renewBefore')} || 2 * ${celSeconds('self.rotation.renewBefore')} <= ${celSeconds('self.expiresIn')}`,
-    message: 'rotation.renewBefore may be at most half of expiresIn',
-    fieldPath: '.rotation.renewBefore',
-  },
-  {
-    rule: `!has(self.rotation) || !has(self.rotation.overlap) || !${celIsDuration('self.expiresIn')} || !${celIsDuration('self.rotation.overlap')} || ${celSeconds('self.rotation.overlap')} <= ${celSeconds('self.expiresIn')}`,
-    message: 'rotation.overlap may be at most expiresIn: no token outlives its own end',
-    fieldPath: '.rotation.overlap',
   },
   {
     rule: '!has(oldSelf.revoked) || !oldSelf.revoked || (has(self.revoked) && self.revoked)',
@@ -101,14 +78,7 @@ const spec = guarded(
 
 const previous = z
   .object({
-    tokenID: z.string().max(253).describe('The id of the superseded token.'),
-    revokeAt: time().describe('Until when it works.'),
-    overlapEndsAt: time()
-      .exactOptional()
-      .describe(
-        'When its overlap is over. Present while workloads of `spec.restart` are still rolling: it works until they have finished, and until `revokeAt` at the latest.',
-      ),
-    expiresAt: time().exactOptional().describe('When it ends by itself. Absent: never, or nobody knows.'),
+    ...previousFields('token'),
     statusListIndex: z
       .int()
       .min(0)
@@ -117,51 +87,22 @@ const previous = z
   })
   .describe('A token that was superseded and still works.');
 
-const issued = z
-  .object({
-    inputs: opaque().describe(
-      'What the token was made from. A credential is compared with the spec by this and nothing else.',
-    ),
-    secret: z
-      .object({
-        name: z.string().max(253).describe('Its name.'),
-        uid: z.string().max(64).describe('Its UID: a Secret of that name with another UID is another one.'),
-        resourceVersion: z.string().max(64).exactOptional().describe('The version that was last read or written.'),
-      })
-      .describe('The Secret that the token was written to.'),
-  })
-  .describe('The record of the last issue. It is how botmint knows, after a restart, that there is nothing to do.');
-
 const status = z
   .object({
     ...statusFields,
-    tokenID: z
-      .string()
-      .max(253)
-      .exactOptional()
-      .describe('The id of the token in the Secret (the claim `jti`). No secret.'),
-    issuedAt: time().exactOptional().describe('When the token was issued.'),
-    expiresAt: time().exactOptional().describe('When it ends. Absent: never.'),
-    renewAt: time().exactOptional().describe('When it will be renewed. Absent: it will not.'),
-    revision: z.int().exactOptional().describe('Counts the tokens of this object. Numbers may be left out.'),
-    secretName: z.string().max(253).exactOptional().describe('The Secret that holds the token.'),
-    previous: mapBy('tokenID', previous, { max: 8 }).exactOptional().describe('Superseded tokens that still work.'),
-    issued: issued.exactOptional(),
-    rollout: rollout.exactOptional(),
+    ...credentialStatus('token', {
+      tokenID: 'The id of the token in the Secret (the claim `jti`). No secret.',
+      previous,
+    }),
     revokedAt: time().exactOptional().describe('When `revoked: true` was carried out.'),
-    retry: retry.exactOptional(),
   })
   .describe('What botmint has seen and done. Only botmint writes it.');
 
-const secretName = (object: string) =>
-  `(has(${object}.spec.secret.name) ? ${object}.spec.secret.name : ${object}.metadata.name)`;
-
 /** A credential of a BotUser, and the Secret it is written to. */
-export const BotToken = guarded(z.object({ ...objectFields, spec, status: status.meta(unseen).exactOptional() }), {
-  rule: `${secretName('self')} == ${secretName('oldSelf')}`,
-  message: 'the name of the Secret (spec.secret.name, or the name of the object) is immutable: make a new BotToken',
-  fieldPath: '.spec.secret.name',
-}).describe(
+export const BotToken = guarded(
+  z.object({ ...objectFields, spec, status: status.meta(unseen).exactOptional() }),
+  secretNameRule('BotToken'),
+).describe(
   'A token of a BotUser: issued once, written into one Secret, renewed and revoked from then on. Deleting it revokes the token.',
 );
 export type BotToken = z.infer<typeof BotToken>;

@@ -1,90 +1,20 @@
 import * as z from 'zod';
-import { celIsDuration, celSeconds, duration } from './durations.ts';
-import { audience, identityGlob, issuerURL, scopeGlob } from './forms.ts';
+import { JWTIssuer } from './jwt-issuer.ts';
 import { ageColumn, defineKind, readyColumns } from './kind.ts';
+import { limitLists, limits } from './limits.ts';
 import { NamespaceSelection } from './namespace-selection.ts';
 import { objectFields, statusFields, unseen } from './object.ts';
-import { guarded, immutable, mapBy, opaque, type Rule, setOf, text, time } from './schema.ts';
-
-const fields = z
-  .object({
-    issuerURL: immutable(text({ max: 512, form: issuerURL }), 'issuerURL').describe(
-      'The claim `iss` of every token, under which relying parties look for `/.well-known/openid-configuration`. Unique in the cluster. Immutable. Example: `https://tokens.example.com`.',
-    ),
-    audiences: setOf(text({ max: 512, form: audience }).describe('One audience, such as `https://api.example.com`.'), {
-      min: 1,
-      max: 32,
-    }).describe('The audiences that tokens may have. A BotToken that names none has the first.'),
-    algorithm: z
-      .enum(['ES256', 'RS256', 'EdDSA'])
-      .default('ES256')
-      .describe('How tokens are signed. RS256 makes long tokens, but everything can verify them. Left out: `ES256`.'),
-    keyRotation: duration()
-      .default('90d')
-      .describe(
-        'How long a key signs before the next one takes over, such as `90d`. Tokens that it signed stay valid: it is published until the last of them has ended. Left out: `90d`.',
-      ),
-    keyActivationDelay: duration()
-      .default('20m')
-      .describe(
-        'How long a key is published before it signs, such as `20m`; at least `10s`, and shorter than `keyRotation`. Relying parties may keep the keys for half of it, and for 5 minutes at most. Left out: `20m`.',
-      ),
-  })
-  .describe('JSON Web Tokens, signed by botmint itself and verified with the keys that it publishes.');
-
-const [rotation, delay] = ['self.keyRotation', 'self.keyActivationDelay'];
-const durations = `${celIsDuration(rotation)} && ${celIsDuration(delay)}`;
-const jwt = guarded(
-  fields,
-  {
-    rule: `!(${durations}) || ${celSeconds(delay)} < ${celSeconds(rotation)}`,
-    message: 'keyActivationDelay must be shorter than keyRotation: a key is published that long before it signs',
-    fieldPath: '.keyActivationDelay',
-  },
-  {
-    rule: `!${celIsDuration(delay)} || ${celSeconds(delay)} >= 10`,
-    message: 'keyActivationDelay must be at least 10s: relying parties have to hear of a key before it signs',
-    fieldPath: '.keyActivationDelay',
-  },
-);
+import { RegistryIssuer } from './registry-issuer.ts';
+import { guarded, mapBy, opaque, type Rule, time } from './schema.ts';
 
 /**
  * The types of issuers: the schema of each, and the lists of `limits` that mean something for it. A new type is a new
  * entry: the fields, "exactly one of", what is immutable and what does not go together follow from this table.
  */
-export const issuerTypes = { jwt: { schema: jwt, limits: ['scopes', 'identities'] } } as const satisfies IssuerTypes;
-
-/** The lists of `limits`. Each goes with the types that name it. */
-const limitLists = {
-  scopes: setOf(
-    text({ max: 253, form: scopeGlob }).describe('A scope, in which a star stands for anything, such as `orders:*`.'),
-    { max: 64 },
-  )
-    .exactOptional()
-    .describe(
-      'The scopes that BotTokens may ask for; `*` stands for anything, `{namespace}` for the namespace of the BotUser. `["*"]` allows all. Left out: none.',
-    ),
-  identities: setOf(text({ max: 320, form: identityGlob }).describe('`service/id`, such as `github/acme-*`.'), {
-    max: 64,
-  })
-    .exactOptional()
-    .describe(
-      'The identities that BotUsers may claim, as `service/id`; `*` stands for anything, `{namespace}` for the namespace of the BotUser. `["*"]` allows all. Left out: none.',
-    ),
-};
-
-const limits = z
-  .object({
-    maxLifetime: duration()
-      .exactOptional()
-      .describe(
-        'The longest `expiresIn` that is served, such as `90d`; `never` is then refused too. Left out: no ceiling.',
-      ),
-    ...limitLists,
-  })
-  .describe(
-    'What no consumer can exceed. A wish above it is refused and nothing is issued. Lowered later, it revokes nothing: it is asked at the next issue.',
-  );
+export const issuerTypes = {
+  jwt: { schema: JWTIssuer, limits: ['scopes', 'identities'] },
+  registry: { schema: RegistryIssuer, limits: ['usernames', 'projects', 'permissions'] },
+} as const satisfies IssuerTypes;
 
 export interface IssuerType {
   schema: z.ZodObject;
@@ -201,6 +131,21 @@ export const ClusterTokenIssuer = z
     'Where the credentials of bots come from, for the namespaces that it allows. An issuer that is being deleted stays until nothing depends on it.',
   );
 export type ClusterTokenIssuer = z.infer<typeof ClusterTokenIssuer>;
+
+export type IssuerTypeName = keyof typeof issuerTypes;
+
+/** An issuer of that type. */
+export type IssuerOf<Name extends IssuerTypeName> = Omit<ClusterTokenIssuer, 'spec'> & {
+  spec: Extract<IssuerSpec, { [Own in Name]: object }>;
+};
+
+/** Whether an issuer is of that type. */
+export function isOfType<Name extends IssuerTypeName>(
+  issuer: ClusterTokenIssuer,
+  name: Name,
+): issuer is IssuerOf<Name> {
+  return issuer.spec[name] !== undefined;
+}
 
 export const clusterTokenIssuerKind = defineKind<ClusterTokenIssuer>({
   kind: 'ClusterTokenIssuer',

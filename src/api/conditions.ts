@@ -20,7 +20,7 @@ export type ConditionType = 'Ready' | 'Reconciling' | 'Stalled' | 'Paused';
 /** What a verdict says of an object; each is one row of the three conditions. */
 export type State = 'ready' | 'reconciling' | 'stalled';
 
-type Kind = 'BotUser' | 'BotToken' | 'ClusterTokenIssuer' | 'Revocation';
+type Kind = 'BotUser' | 'BotToken' | 'RobotAccount' | 'ClusterTokenIssuer' | 'Revocation';
 
 /** When a reason holds, what a person does about it, and where it is seen. What stalls has a remedy: only a change can help. */
 export type Meaning = {
@@ -32,16 +32,16 @@ export type Meaning = {
 
 /** The closed list of reasons; conditions, events and metrics use the same words. docs/reference/conditions.md is made from it. */
 export const reasons = {
-  Issued: { cause: 'The credential is in the Secret.', on: { BotToken: ['ready'] } },
+  Issued: { cause: 'The credential is in the Secret.', on: { BotToken: ['ready'], RobotAccount: ['ready'] } },
   Paused: {
     cause: 'The annotation `botmint.dev/paused: "true"` stops everything but the end of credentials.',
     remedy: 'Take the annotation off to go on.',
-    on: { BotToken: ['reconciling'] },
+    on: { BotToken: ['reconciling'], RobotAccount: ['reconciling'] },
   },
   Disabled: {
-    cause: '`disabled: true` is in force: no token of the bot works and none is issued.',
-    remedy: 'Set `disabled: false`, and the same tokens work again.',
-    on: { BotUser: ['ready'] },
+    cause: '`disabled: true` is in force: no token of the bot works and none is issued, and the robot cannot log in.',
+    remedy: 'Set `disabled: false`, and the same tokens work again, and the same secret.',
+    on: { BotUser: ['ready'], RobotAccount: ['ready'] },
   },
   BotUserDisabled: {
     cause: 'The BotUser is disabled: the token does not work until it is enabled.',
@@ -52,19 +52,20 @@ export const reasons = {
     cause:
       'The Secret was deleted, or holds an older credential, and `secret.onLost` is Stall. The lost credential works to its own end.',
     remedy:
-      'Restore the Secret, set `secret.onLost: Reissue`, or ask for a new credential: annotate the BotToken with `botmint.dev/rotate`, or `botmint.dev/replace` if the old one must end.',
-    on: { BotToken: ['stalled'] },
+      'Restore the Secret, set `secret.onLost: Reissue`, or ask for a new credential: annotate the object with `botmint.dev/rotate`, or `botmint.dev/replace` if the old one must end.',
+    on: { BotToken: ['stalled'], RobotAccount: ['stalled'] },
   },
   SecretEdited: {
     cause: 'The data of the Secret was edited, and `secret.onLost` is Stall. The credential works to its own end.',
     remedy:
-      'Restore the Secret, set `secret.onLost: Reissue`, or ask for a new credential: annotate the BotToken with `botmint.dev/rotate`, or `botmint.dev/replace` if the old one must end.',
-    on: { BotToken: ['stalled'] },
+      'Restore the Secret, set `secret.onLost: Reissue`, or ask for a new credential: annotate the object with `botmint.dev/rotate`, or `botmint.dev/replace` if the old one must end.',
+    on: { BotToken: ['stalled'], RobotAccount: ['stalled'] },
   },
   ExpiresSoon: {
     cause: 'Two thirds of the life of the credential are over, and nothing renews it.',
-    remedy: 'Set `rotation: {}`, or make a new BotToken in time; on a bot that ends, move `notAfter`.',
-    on: { BotToken: ['ready'] },
+    remedy:
+      'Set `rotation: {}`, or make a new BotToken in time, or give the RobotAccount a longer `expiresIn`; where a `notAfter` ends it, move that.',
+    on: { BotToken: ['ready'], RobotAccount: ['ready'] },
   },
   Available: { cause: 'The bot user can be used by BotTokens.', on: { BotUser: ['ready'] } },
   KeysPublished: { cause: 'The signing keys are made and published.', on: { ClusterTokenIssuer: ['ready'] } },
@@ -74,9 +75,10 @@ export const reasons = {
     on: { BotToken: ['ready'], Revocation: ['ready'] },
   },
   Expired: {
-    cause: 'The credential is past its end and has no rotation, or the BotUser is past its `notAfter`.',
-    remedy: 'Set `rotation: {}`, or make a new BotToken; on a BotUser, move `notAfter`.',
-    on: { BotToken: ['stalled'], BotUser: ['stalled'] },
+    cause: 'The credential is past its end and has no rotation, or the BotUser or RobotAccount is past its `notAfter`.',
+    remedy:
+      'Set `rotation: {}`, or make a new BotToken; on a RobotAccount, set a longer `expiresIn`; on both BotUser and RobotAccount, move `notAfter`.',
+    on: { BotToken: ['stalled'], BotUser: ['stalled'], RobotAccount: ['stalled'] },
   },
   BotUserNotFound: {
     cause: 'The BotUser that is referred to does not exist (any more).',
@@ -95,61 +97,88 @@ export const reasons = {
   IssuerNotFound: {
     cause: 'The issuer that is referred to does not exist.',
     remedy: 'Create it; everything goes on by itself.',
-    on: { BotUser: ['reconciling'], BotToken: ['reconciling'] },
+    on: { BotUser: ['reconciling'], BotToken: ['reconciling'], RobotAccount: ['reconciling'] },
   },
   IssuerNotReady: {
     cause: 'The issuer has no published signing key yet, or is stalled; the message repeats why.',
-    remedy: 'Wait a moment, or fix the issuer; the token goes on by itself.',
-    on: { BotToken: ['reconciling', 'ready'] },
+    remedy: 'Wait a moment, or fix the issuer; the credential goes on by itself.',
+    on: { BotToken: ['reconciling', 'ready'], RobotAccount: ['reconciling', 'ready'] },
   },
   IssuerDeleted: {
     cause: 'The issuer is being deleted: it issues nothing more.',
-    remedy: 'Make the BotUser anew with another `issuerRef`, or wait for an issuer of that name.',
-    on: { BotUser: ['reconciling'], BotToken: ['reconciling'] },
+    remedy: 'Make the BotUser or RobotAccount anew with another `issuerRef`, or wait for an issuer of that name.',
+    on: { BotUser: ['reconciling'], BotToken: ['reconciling'], RobotAccount: ['reconciling'] },
   },
   NamespaceNotAllowed: {
-    cause: "The issuer's `allowedNamespaces` does not allow the BotUser's namespace. What is issued stays valid.",
+    cause:
+      "The issuer's `allowedNamespaces` does not allow the namespace of the BotUser or RobotAccount. What is issued stays valid.",
     remedy: 'Ask the owner of the issuer, or use another issuer.',
-    on: { BotUser: ['stalled'], BotToken: ['stalled', 'ready'] },
+    on: { BotUser: ['stalled'], BotToken: ['stalled', 'ready'], RobotAccount: ['stalled', 'ready'] },
   },
   ExceedsIssuerLimit: {
     cause:
       'A field wishes for more than the issuer allows; the message names field, wish and ceiling. Where the ceiling came later, what is issued stays valid (Ready), and the next issue is refused.',
     remedy: 'Ask for less, or have the ceiling raised by the owner of the issuer.',
-    on: { BotToken: ['stalled', 'ready'] },
+    on: { BotToken: ['stalled', 'ready'], RobotAccount: ['stalled', 'ready'] },
+  },
+  UnsupportedByIssuer: {
+    cause:
+      'A field asks for what an issuer of that type cannot do; the message names field and type. It is not left aside: nothing is issued. Where the issuer came to this later, what is issued stays valid (Ready).',
+    remedy: 'Take the field out, or make the object anew with an issuer that can.',
+    on: { BotUser: ['stalled'], BotToken: ['stalled', 'ready'], RobotAccount: ['stalled', 'ready'] },
+  },
+  SourceNotFound: {
+    cause:
+      'The Secret of `secret.valueFrom`, or the key in it, does not exist. A robot that has a secret already keeps it (Ready).',
+    remedy: 'Create it, or correct `secret.valueFrom`; the robot goes on by itself.',
+    on: { RobotAccount: ['reconciling', 'ready'] },
+  },
+  SourceInvalid: {
+    cause:
+      'The own secret breaks a rule of the issuer; the message names the rule and never the value. A robot that has a secret already keeps it (Ready).',
+    remedy: 'Put another value into the Secret of `secret.valueFrom`; the robot goes on by itself.',
+    on: { RobotAccount: ['stalled', 'ready'] },
   },
   UsernameTaken: {
-    cause: 'An older BotUser of this namespace and issuer has the username.',
-    remedy: 'Delete the older one, or make this BotUser anew with another `username`.',
-    on: { BotUser: ['stalled'] },
+    cause:
+      'An older BotUser of this namespace and issuer has the username, or an older RobotAccount of this issuer the full name.',
+    remedy: 'Delete the older one, or make this one anew with another `username` (BotUser) or `name` (RobotAccount).',
+    on: { BotUser: ['stalled'], RobotAccount: ['stalled'] },
   },
   SecretNotOwned: {
     cause: 'A Secret of that name exists and is not from botmint; it is not touched.',
     remedy: 'Remove it, or make the object anew with another `secret.name`.',
-    on: { BotToken: ['stalled'] },
+    on: { BotToken: ['stalled'], RobotAccount: ['stalled'] },
   },
   SecretInUse: {
     cause: 'Another object writes to the Secret of that name; the message names it.',
     remedy: 'Delete that object, or make this one anew with another `secret.name`.',
-    on: { BotToken: ['stalled'] },
+    on: { BotToken: ['stalled'], RobotAccount: ['stalled'] },
   },
   TooManyPrevious: {
     cause: 'Eight superseded credentials are still alive; the next issue waits until one has ended.',
     remedy: 'Wait: `status.previous` says until when each is alive.',
-    on: { BotToken: ['ready', 'reconciling'] },
+    on: { BotToken: ['ready', 'reconciling'], RobotAccount: ['ready', 'reconciling'] },
   },
   RestartFailed: {
     cause:
       'The credential was rotated, and a workload of `spec.restart` was not restarted or has not finished rolling: its pods may still use the old one. The message names the entry and the cause; `status.rollout.givesUpAt` says until when it is tried.',
     remedy:
       'Do what the message asks for: create the workload, correct `spec.restart`, let botmint patch it, or repair its roll-out.',
-    on: { BotToken: ['ready'] },
+    on: { BotToken: ['ready'], RobotAccount: ['ready'] },
+  },
+  CopyFailed: {
+    cause:
+      'The credential is in its Secret, and a copy of it, or a ServiceAccount of `secret.copies.imagePullSecretsOf`, could not be written; the message names the namespace and the cause.',
+    remedy:
+      'Do what the message asks for: remove what has the name of the copy and is not from botmint, or let botmint write there. It is tried again by itself.',
+    on: { BotToken: ['ready'], RobotAccount: ['ready'] },
   },
   WriteRefused: {
     cause:
       'The API server refused a write (quota, admission policy, terminating namespace); the message has its words.',
     remedy: 'Do what the words ask for. It is tried again, less and less often, and at once after an edit of the spec.',
-    on: { BotToken: ['ready', 'reconciling'] },
+    on: { BotToken: ['ready', 'reconciling'], RobotAccount: ['ready', 'reconciling'] },
   },
   StatusListInvalid: {
     cause:
@@ -163,6 +192,7 @@ export const reasons = {
     on: {
       BotUser: ['reconciling', 'stalled'],
       BotToken: ['reconciling', 'stalled'],
+      RobotAccount: ['reconciling', 'stalled'],
       ClusterTokenIssuer: ['stalled'],
     },
   },
@@ -194,19 +224,19 @@ export const reasons = {
   },
   InUse: {
     cause: 'The issuer is being deleted and waits for the credentials that depend on it; the message counts them.',
-    remedy: 'Delete or revoke their BotTokens.',
+    remedy: 'Delete or revoke their BotTokens and RobotAccounts.',
     on: { ClusterTokenIssuer: ['reconciling'] },
   },
   RevocationFailed: {
     cause:
       'The issuer did not revoke what an object that is going or gone had; the message has its words. It is tried again until it is done, less and less often.',
     remedy: 'Do what the words ask for. A Revocation that was deleted by hand is not tried again.',
-    on: { BotToken: ['reconciling'], Revocation: ['reconciling', 'ready', 'stalled'] },
+    on: { BotToken: ['reconciling'], RobotAccount: ['reconciling'], Revocation: ['reconciling', 'ready', 'stalled'] },
   },
   HandedOver: {
     cause:
       'The issuer had not revoked a minute after the deletion was asked for: a Revocation in the namespace of botmint takes over, and the object goes.',
-    on: { BotToken: ['reconciling'] },
+    on: { BotToken: ['reconciling'], RobotAccount: ['reconciling'] },
   },
   CredentialsEnded: {
     cause: 'A Revocation was not carried out, and everything that it is about has ended by itself.',

@@ -11,6 +11,11 @@ const finite: Form = { pattern: new RegExp(`^${number}$`), says };
 const finiteOrNone: Form = { pattern: new RegExp(`^(0s|${number})$`), says: `${says}; or 0s` };
 const finiteOrNever: Form = { pattern: new RegExp(`^(never|${number})$`), says: `${says}; or never` };
 
+const daysOrNever: Form = {
+  pattern: /^(never|[1-9][0-9]{0,4}d|[1-9][0-9]{0,2}mo)$/,
+  says: 'must be whole days or months of 30 days, such as 90d or 12mo; or never',
+};
+
 /** A length of time that ends: the schema of a field. */
 export function duration(): z.ZodString {
   return text({ max: 32, form: finite });
@@ -24,6 +29,11 @@ export function durationOrNone(): z.ZodString {
 /** A length of time, or `never`: the schema of a field. */
 export function lifetime(): z.ZodString {
   return text({ max: 32, form: finiteOrNever });
+}
+
+/** A length of time in days, or `never`: the schema of a field. */
+export function lifetimeInDays(): z.ZodString {
+  return text({ max: 32, form: daysOrNever });
 }
 
 /** The length in seconds, or 'never'. Throws for a text that the fields above refuse. */

@@ -76,3 +76,47 @@ export const identityGlob: Form = {
   pattern: /^([*]|[!-.0-~]+\/[!-~]+)$/,
   says: 'must be service/id, in which a star stands for anything, such as github/acme-*; or * alone for all',
 };
+
+/** What Harbor takes as a robot's name, and what a log-in can have without quoting. */
+export const robotName: Form = {
+  pattern: /^[a-z0-9]+([._-][a-z0-9]+)*$/,
+  says: 'must be lower-case letters and digits, with single dots, hyphens or underscores between them, such as ci-push',
+};
+
+// A component of a repository's path (distribution's reference package): a project is its first. Harbor's rule is narrower.
+const component = '[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*';
+
+/** The name of a project of a registry. */
+export const project: Form = {
+  pattern: new RegExp(`^${component}$`),
+  says: 'must be what a registry takes as a project: lower-case letters and digits, with dots, hyphens or underscores between them, such as payments',
+};
+
+export const projectOrEvery: Form = {
+  pattern: new RegExp(`^([*]|${component})$`),
+  says: `${project.says}; or * for every project`,
+};
+
+/** Of projects and usernames in ceilings: their characters, a star for anything, and the placeholder. */
+export const nameGlob: Form = {
+  pattern: /^([a-z0-9._*-]|[{]namespace[}])+$/,
+  says: 'must be lower-case letters, digits, dots, hyphens and underscores, in which a star stands for anything and {namespace} for the namespace of the robot, such as {namespace}-*',
+};
+
+/** Host of a registry as image references have it, without a scheme. */
+export const registryHost: Form = {
+  pattern: /^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$/,
+  says: 'must be a host in lower case, if need be with a port, and without https:// and path, such as registry.example.com',
+};
+
+/** Registries compare it as a text, and it stands in headers between double quotes. */
+export const registryWord: Form = {
+  pattern: /^[!#-[\]-~]+$/,
+  says: 'must be printable ASCII without spaces, double quotes and backslashes, such as registry.example.com',
+};
+
+/** Before the name of a robot. A dollar sign is allowed and breaks shells; a colon would end a name (RFC 7617). */
+export const robotPrefix: Form = {
+  pattern: /^[a-z0-9._$-]+$/,
+  says: 'must be lower-case letters, digits, dots, hyphens, underscores and dollar signs, such as robot_',
+};

@@ -10,6 +10,7 @@ const examples = [
   'test/examples/01-bot.yaml',
   'test/examples/02-deployer.yaml',
   'test/examples/03-issuer.yaml',
+  'test/examples/04-robot.yaml',
   'test/api/revocation.yaml',
 ];
 

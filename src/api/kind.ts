@@ -5,7 +5,7 @@ import { structureOf } from './structure.ts';
 /** A column of `kubectl get`. */
 export interface Column {
   name: string;
-  type: 'string' | 'integer' | 'date';
+  type: 'string' | 'integer' | 'boolean' | 'date';
   jsonPath: string;
   /** Only with `-o wide`. */
   wide?: boolean;

@@ -14,9 +14,14 @@ export const managedOperator = 'operator';
 /** A part of an issuer's status list: a ConfigMap in the operator's namespace. */
 export const managedStatusList = 'status-list';
 
+/** A copy of a credential's Secret in another namespace. */
+export const managedCopy = 'copy';
+
 /** Who holds a Secret: `<Kind>/<name>`, beside the UID, so that a holder can be named and looked up. */
 export const ownerAnnotation = 'botmint.dev/owner';
 export const ownerUIDAnnotation = 'botmint.dev/owner-uid';
+/** On a copy: the namespace of its owner. */
+export const ownerNamespaceAnnotation = 'botmint.dev/owner-namespace';
 export const revisionAnnotation = 'botmint.dev/revision';
 export const tokenIDAnnotation = 'botmint.dev/token-id';
 /** What the credential was made from: JSON, see inputs.ts. */
@@ -35,6 +40,9 @@ export const createdByAnnotation = 'botmint.dev/created-by';
 /** Before the slash of the annotation that a pod template is given; behind it stands the object whose token was rotated. */
 export const restartAnnotationPrefix = 'restart.botmint.dev';
 
+/** Before the slash of the label by which a namespace takes copies; behind it stands the namespace that they come from. */
+export const acceptLabelPrefix = 'accept.botmint.dev';
+
 /** Revoke before the object goes. */
 export const revokeFinalizer = 'botmint.dev/revoke';
 /** An issuer stays while credentials depend on it. */
@@ -45,3 +53,5 @@ export const fieldManager = 'botmint';
 
 /** The key that a BotToken's Secret has when `secret.data` is left out: what buf and its peers read. */
 export const defaultSecretKey = 'BUF_TOKEN';
+/** The key of a RobotAccount's Secret when `secret.data` is left out, which kubelets read. */
+export const dockerConfigKey = '.dockerconfigjson';

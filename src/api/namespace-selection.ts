@@ -30,7 +30,7 @@ const matchLabels = guarded(z.record(z.string(), text({ max: 63, form: labelValu
 }).describe('Labels that the namespace must have, such as `kubernetes.io/metadata.name: shop`.');
 
 /** A selector of namespaces by their labels. */
-const selector = z
+export const selector = z
   .object({
     matchLabels: matchLabels.exactOptional(),
     matchExpressions: z

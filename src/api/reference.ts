@@ -64,6 +64,7 @@ function facts(node: Structural, required: boolean): string {
     required ? 'required' : 'optional',
     ...(node.default === undefined ? [] : [`default ${mono(JSON.stringify(node.default))}`]),
     ...(node.enum ? [`one of ${node.enum.map(mono).join(', ')}`] : []),
+    ...(node.items?.enum ? [`each one of ${node.items.enum.map(mono).join(', ')}`] : []),
     ...bounds(node),
   ];
   return facts.join(' · ');

@@ -8,7 +8,7 @@ const uid = () => text({ max: 64 });
 
 const owner = immutable(
   z.object({
-    kind: z.enum(['BotToken']).describe('Its kind.'),
+    kind: z.enum(['BotToken', 'RobotAccount']).describe('Its kind.'),
     namespace: text({ max: 63, form: dnsLabel }).describe('The namespace that it was in.'),
     name: text({ max: 253, form: objectName }).describe('Its name.'),
     uid: uid().describe('Its UID. An object that has the name now is another one.'),
@@ -21,7 +21,7 @@ const issuer = immutable(
     kind: z.enum(['ClusterTokenIssuer']).describe('Its kind.'),
     name: text({ max: 253, form: objectName }).describe('Its name.'),
     uid: uid().describe('Its UID. An issuer that has the name now is another one.'),
-    type: z.enum(['jwt']).describe('How it issues: by this is known how it revokes, also when it is gone.'),
+    type: z.enum(['jwt', 'registry']).describe('How it issues: by this is known how it revokes, also when it is gone.'),
   }),
   'issuer',
 ).describe('Who issued the credentials. Immutable.');

@@ -2,9 +2,9 @@ import type { BotToken } from '../api/bot-token.ts';
 import { type BotUser, botUserKind } from '../api/bot-user.ts';
 import { revokeFinalizer } from '../api/names.ts';
 import { unreachable } from '../base/errors.ts';
-import { livePrevious, recordOf } from '../decide/bot-token-status.ts';
+import { botUserGrant } from '../decide/bot-token-grant.ts';
 import { decide, type Observed, type Step } from '../decide/bot-user.ts';
-import { botUserGrant } from '../decide/grant.ts';
+import { livePrevious, recordOf } from '../decide/credential-status.ts';
 import type { Outcome } from '../kube/controller.ts';
 import { type Key, keyOf } from '../kube/objects.ts';
 import { botUserKeyOf, issuerSeen, usernameKeyOf } from './caches.ts';
@@ -101,7 +101,7 @@ export class BotUsers {
 function countsFor(botUser: BotUser, token: BotToken, now: Date): boolean {
   const record = recordOf(token);
   if (record === undefined) return livePrevious(token, now).length > 0 && botUserKeyOf(token) === keyOf(botUser);
-  if (record === 'unknown' || record.inputs.botUser.uid !== botUser.metadata.uid) return false;
+  if (record === 'unknown' || record.inputs.botUser?.uid !== botUser.metadata.uid) return false;
   const { expiresAt } = record.inputs;
   const going = botUser.metadata.deletionTimestamp !== undefined;
   return going || expiresAt === undefined || Date.parse(expiresAt) > now.getTime();

@@ -1,13 +1,15 @@
 import { type BotToken, botTokenKind } from '../api/bot-token.ts';
 import { type BotUser, botUserKind } from '../api/bot-user.ts';
-import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
+import { type ClusterTokenIssuer, clusterTokenIssuerKind, isOfType } from '../api/cluster-token-issuer.ts';
+import type { Credentialed } from '../api/credentialed.ts';
 import { managedLabel, managedStatusList, ownerUIDAnnotation } from '../api/names.ts';
 import { type Revocation, revocationKind } from '../api/revocation.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { secretNameOf } from '../decide/bot-token-seen.ts';
-import { recordOf } from '../decide/bot-token-status.ts';
-import { type IssuerSeen, usernameOf } from '../decide/grant.ts';
+import { usernameOf } from '../decide/bot-token-grant.ts';
+import { secretNameOf } from '../decide/credential-seen.ts';
+import { recordOf } from '../decide/credential-status.ts';
+import type { IssuerSeen } from '../decide/grant.ts';
 import type { Client } from '../kube/client.ts';
 import { type Metadata, namespaces, secretMetadata } from '../kube/core-kinds.ts';
 import { type Key, type KubeObject, keyOf, type Ref } from '../kube/objects.ts';
@@ -31,7 +33,9 @@ export class Caches {
     username: botUser => [usernameKeyOf(botUser)],
     namespace: botUser => [botUser.metadata.namespace ?? ''],
   });
-  readonly issuers = new Store<ClusterTokenIssuer>({ url: issuer => [issuer.spec.jwt.issuerURL] });
+  readonly issuers = new Store<ClusterTokenIssuer>({
+    url: issuer => (isOfType(issuer, 'jwt') ? [issuer.spec.jwt.issuerURL] : []),
+  });
   readonly namespaces = new Store<KubeObject>({});
   readonly secrets = new Store<Metadata>({});
   /** Of the operator's namespace alone: one in another namespace is nobody's wish. */
@@ -86,9 +90,9 @@ export function botUserKeyOf(token: BotToken): Key {
   return keyOf(botUserRefOf(token));
 }
 
-/** The Secret that a token's spec names. */
-export function secretKeyOf(token: BotToken): Key {
-  return keyOf({ namespace: token.metadata.namespace, name: secretNameOf(token) });
+/** The Secret that a spec names. */
+export function secretKeyOf(object: Credentialed): Key {
+  return keyOf({ namespace: object.metadata.namespace, name: secretNameOf(object) });
 }
 
 /** What may stand only once: a username at one issuer, within the namespace. */

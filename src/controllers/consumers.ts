@@ -1,5 +1,6 @@
-import type { BotToken } from '../api/bot-token.ts';
+import type { Credentialed } from '../api/credentialed.ts';
 import type { WorkloadKind } from '../api/restart.ts';
+import type { CredentialKind } from '../decide/kind.ts';
 import {
   isMarked,
   openRollout,
@@ -29,54 +30,60 @@ const resources: { readonly [kind in WorkloadKind]: Resource<Workload> } = {
  * attempt, must not get one patch for each.
  */
 export class Restarts {
-  readonly #byToken = new Map<string, Set<string>>();
+  readonly #byObject = new Map<string, Set<string>>();
 
-  add(token: BotToken, tokenID: string, workloadUID: string): void {
-    const done = this.#byToken.get(token.metadata.uid) ?? new Set();
-    this.#byToken.set(token.metadata.uid, done.add(`${tokenID} ${workloadUID}`));
+  add(object: Credentialed, tokenID: string, workloadUID: string): void {
+    const done = this.#byObject.get(object.metadata.uid) ?? new Set();
+    this.#byObject.set(object.metadata.uid, done.add(`${tokenID} ${workloadUID}`));
   }
 
-  has(token: BotToken, tokenID: string, workloadUID: string): boolean {
-    return this.#byToken.get(token.metadata.uid)?.has(`${tokenID} ${workloadUID}`) === true;
+  has(object: Credentialed, tokenID: string, workloadUID: string): boolean {
+    return this.#byObject.get(object.metadata.uid)?.has(`${tokenID} ${workloadUID}`) === true;
   }
 
-  /** Nothing is open for this token (any more). */
-  forget(tokenUID: string): void {
-    this.#byToken.delete(tokenUID);
+  /** Nothing is open for this object (any more). */
+  forget(uid: string): void {
+    this.#byObject.delete(uid);
   }
 }
 
-/** The workloads that one BotToken names, during one pass. Nothing watches them: each look is a live read. */
+/** The workloads that one object names, during one pass. Nothing watches them: each look is a live read. */
 export class Consumers {
   readonly #client: Client;
+  readonly #kind: CredentialKind;
   readonly #restarts: Restarts;
   readonly #seen = new Map<string, TargetSeen>();
   /** The token that they were looked at for: for another one everything is looked at again. */
   #tokenID: string | undefined;
 
-  constructor(client: Client, restarts: Restarts) {
+  constructor(client: Client, kind: CredentialKind, restarts: Restarts) {
     this.#client = client;
+    this.#kind = kind;
     this.#restarts = restarts;
   }
 
   /** What this pass has seen for the roll-out that is open. */
-  seen(token: BotToken): TargetsSeen {
-    const tokenID = openRollout(token)?.tokenID;
-    if (tokenID === undefined) this.#restarts.forget(token.metadata.uid);
+  seen(object: Credentialed): TargetsSeen {
+    const tokenID = openRollout(object)?.tokenID;
+    if (tokenID === undefined) this.#restarts.forget(object.metadata.uid);
     if (tokenID !== this.#tokenID) this.#seen.clear();
     this.#tokenID = tokenID;
     return this.#seen;
   }
 
   /** Reads workloads that a decision asks for. One that may not be read holds up none of the others. */
-  async look(token: BotToken, { targets }: RolloutStep & { do: 'read-workloads' }, signal: AbortSignal): Promise<void> {
-    await Promise.all(targets.map(target => this.#read(token, target, signal)));
+  async look(
+    object: Credentialed,
+    { targets }: RolloutStep & { do: 'read-workloads' },
+    signal: AbortSignal,
+  ): Promise<void> {
+    await Promise.all(targets.map(target => this.#read(object, target, signal)));
   }
 
-  async #read(token: BotToken, target: Target, signal: AbortSignal): Promise<void> {
+  async #read(object: Credentialed, target: Target, signal: AbortSignal): Promise<void> {
     try {
-      const workload = await this.#client.get(resources[target.kind], refOf(token, target), { signal });
-      this.#saw(token, target, workload);
+      const workload = await this.#client.get(resources[target.kind], refOf(object, target), { signal });
+      this.#saw(object, target, workload);
     } catch (error) {
       this.#refused(target, error, 'get');
     }
@@ -86,32 +93,36 @@ export class Consumers {
    * One merge patch of our own annotation at the resourceVersion that was read: a late one of an earlier rotation must not
    * roll the pods again. After a conflict the workload is read, and decided anew.
    */
-  async restart(token: BotToken, step: RolloutStep & { do: 'restart-workload' }, signal: AbortSignal): Promise<void> {
+  async restart(
+    object: Credentialed,
+    step: RolloutStep & { do: 'restart-workload' },
+    signal: AbortSignal,
+  ): Promise<void> {
     const { target, workload, tokenID } = step;
     try {
-      const body = restartPatch(token.metadata.name, tokenID);
+      const body = restartPatch({ kind: this.#kind, object }, tokenID);
       const { resourceVersion } = workload.metadata;
-      const patched = await this.#client.patch(resources[target.kind], refOf(token, target), body, {
+      const patched = await this.#client.patch(resources[target.kind], refOf(object, target), body, {
         signal,
         resourceVersion,
       });
-      this.#restarts.add(token, tokenID, patched.metadata.uid); // also where a webhook took the annotation off in passing
-      this.#saw(token, target, patched);
+      this.#restarts.add(object, tokenID, patched.metadata.uid); // also where a webhook took the annotation off in passing
+      this.#saw(object, target, patched);
     } catch (error) {
-      if (isConflict(error) || isNotFound(error)) return this.#read(token, target, signal);
+      if (isConflict(error) || isNotFound(error)) return this.#read(object, target, signal);
       this.#refused(target, error, 'patch');
     }
   }
 
-  #saw(token: BotToken, target: Target, workload: Workload | undefined): void {
+  #saw(object: Credentialed, target: Target, workload: Workload | undefined): void {
     if (workload === undefined) {
       this.#seen.set(targetKey(target), { state: 'absent' });
       return;
     }
     const [tokenID, { uid }] = [this.#tokenID ?? '', workload.metadata];
     // The answer of its patch may have been lost, and that of the record may be.
-    if (isMarked(token, workload, tokenID)) this.#restarts.add(token, tokenID, uid);
-    const restarted = this.#restarts.has(token, tokenID, uid);
+    if (isMarked({ kind: this.#kind, object }, workload, tokenID)) this.#restarts.add(object, tokenID, uid);
+    const restarted = this.#restarts.has(object, tokenID, uid);
     this.#seen.set(targetKey(target), { state: 'found', workload, restarted });
   }
 
@@ -128,6 +139,6 @@ function isRefusal({ status }: KubeError): boolean {
   return status === 500 || (status >= 400 && status < 500 && status !== 401 && status !== 408 && status !== 429);
 }
 
-function refOf({ metadata }: BotToken, { name }: Target) {
+function refOf({ metadata }: Credentialed, { name }: Target) {
   return { namespace: metadata.namespace, name };
 }

@@ -1,5 +1,5 @@
 import { BotmintError } from '../base/errors.ts';
-import type { Refused } from '../decide/bot-token-seen.ts';
+import type { Refused } from '../decide/credential-seen.ts';
 import { isRefusal, KubeError } from '../kube/errors.ts';
 import { StatusListInvalid } from './status-shards.ts';
 

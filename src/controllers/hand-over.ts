@@ -1,8 +1,8 @@
-import type { BotToken } from '../api/bot-token.ts';
+import type { Credentialed } from '../api/credentialed.ts';
 import { apiVersion } from '../api/names.ts';
 import { type Revocation, revocationKind } from '../api/revocation.ts';
 import { BotmintError, type Retry } from '../base/errors.ts';
-import type { Step } from '../decide/bot-token-seen.ts';
+import type { Step } from '../decide/credential-seen.ts';
 import { type Estate, joined, revocationNameOf } from '../decide/hand-over.ts';
 import { placeOf } from '../issuers/jwt/status-list.ts';
 import { isAlreadyExists } from '../kube/errors.ts';
@@ -11,7 +11,7 @@ import { Kept } from './kept.ts';
 import { shardName } from './status-shard.ts';
 import type { World } from './world.ts';
 
-/** Hands over to a Revocation what a token that goes has not been able to revoke. */
+/** Hands over to a Revocation what an object that goes has not been able to revoke. */
 export class HandOver {
   readonly #world: World;
   readonly #of: { namespace: string; clusterID: string };
@@ -24,8 +24,8 @@ export class HandOver {
     this.#revocations = new Kept(world.client, revocationKind, world.caches.revocations);
   }
 
-  /** The Revocations that have taken something over from this token. */
-  seen({ metadata }: BotToken): readonly Revocation[] {
+  /** The Revocations that have taken something over from this object. */
+  seen({ metadata }: Credentialed): readonly Revocation[] {
     return this.#world.caches.revocations.byIndex('owner', metadata.uid);
   }
 
@@ -33,7 +33,7 @@ export class HandOver {
    * Who issued the superseded tokens of one that has no record any more: it went with a Secret that was lost. The status list
    * knows; without list or issuer nobody can verify them.
    */
-  lostIssuer({ status }: BotToken): Estate['issuer'] | undefined {
+  lostIssuer({ status }: Credentialed): Estate['issuer'] | undefined {
     const index = status?.previous?.find(old => old.statusListIndex !== undefined)?.statusListIndex;
     if (status?.issued !== undefined || index === undefined) return undefined;
     const { statusLists, issuers } = this.#world.caches;
@@ -43,9 +43,9 @@ export class HandOver {
   }
 
   /** Makes the Revocation, or adds to the one that stands. After a crash or a conflict the next look sees what is there. */
-  async carryOut(token: BotToken, step: Step & { do: 'hand-over' }, signal: AbortSignal): Promise<void> {
+  async carryOut(object: Credentialed, step: Step & { do: 'hand-over' }, signal: AbortSignal): Promise<void> {
     const done = step.over === undefined ? await this.#make(step, signal) : await this.#add(step.over, step, signal);
-    if (done) this.#world.report('BotToken', token, step.verdict, { always: true, action: 'Revoke' });
+    if (done) this.#world.report(step.estate.owner.kind, object, step.verdict, { always: true, action: 'Revoke' });
   }
 
   async #make({ estate }: Step & { do: 'hand-over' }, signal: AbortSignal): Promise<boolean> {

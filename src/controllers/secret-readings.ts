@@ -1,8 +1,8 @@
-import type { BotToken } from '../api/bot-token.ts';
+import type { Credentialed } from '../api/credentialed.ts';
 import { ownerAnnotation, ownerUIDAnnotation } from '../api/names.ts';
 import { SecretValue } from '../base/secret-value.ts';
-import type { SecretSeen } from '../decide/bot-token-seen.ts';
-import { recordOf } from '../decide/bot-token-status.ts';
+import type { SecretSeen } from '../decide/credential-seen.ts';
+import { recordOf } from '../decide/credential-status.ts';
 import { digestOf } from '../decide/digest.ts';
 import type { Metadata, Secret } from '../kube/core-kinds.ts';
 
@@ -30,25 +30,25 @@ export class SecretReadings {
   }
 
   /** The keys that the Secret's data is known to have. */
-  keys(uid: string, token: BotToken): readonly string[] {
-    const record = recordOf(token);
+  keys(uid: string, object: Credentialed): readonly string[] {
+    const record = recordOf(object);
     const recorded =
       record === undefined || record === 'unknown' ? [] : record.inputs.secret.data.map(({ key }) => key);
     return [...new Set([...recorded, ...(this.#byUID.get(uid)?.keys ?? [])])];
   }
 
-  /** How a Secret looks to a token: whose it is, and what is known of its content. `confirmed`: by a live read. */
-  seen(token: BotToken, secret: Metadata, confirmed: boolean): SecretSeen {
+  /** How a Secret looks to an object: whose it is, and what is known of its content. `confirmed`: by a live read. */
+  seen(object: Credentialed, secret: Metadata, confirmed: boolean): SecretSeen {
     const { metadata } = secret;
     const { uid, resourceVersion } = metadata;
-    const record = recordOf(token);
+    const record = recordOf(object);
     const recorded = record !== undefined && record !== 'unknown' && record.secretUID === uid ? record : undefined;
     const owner = metadata.annotations?.[ownerUIDAnnotation];
-    if (owner !== undefined && owner !== token.metadata.uid) {
+    if (owner !== undefined && owner !== object.metadata.uid) {
       const holder = metadata.annotations?.[ownerAnnotation] ?? `UID ${owner}`;
       return { state: 'held', confirmed, owner: holder, uid, resourceVersion };
     }
-    const referred = metadata.ownerReferences?.some(reference => reference.uid === token.metadata.uid) === true;
+    const referred = metadata.ownerReferences?.some(reference => reference.uid === object.metadata.uid) === true;
     if (owner === undefined && !referred && recorded === undefined) return { state: 'foreign', confirmed };
     if (recorded?.resourceVersion === resourceVersion) this.#byUID.delete(uid);
     const reading = this.#byUID.get(uid);

@@ -1,14 +1,11 @@
-import type { BotToken } from '../api/bot-token.ts';
+import type { Credentialed } from '../api/credentialed.ts';
 import type { Inputs } from '../api/inputs.ts';
 import type { SecretValue } from '../base/secret-value.ts';
-import { type OwnSecret, type Step, secretNameOf } from '../decide/bot-token-seen.ts';
-import type { Recorded } from '../decide/bot-token-status.ts';
-import { digestOf, statusListTag } from '../decide/digest.ts';
-import { inputsOf } from '../decide/inputs-of.ts';
-import { render } from '../decide/secret-data.ts';
-import { dropped, marksOf, renderingOf, wantedMetadata } from '../decide/secret-metadata.ts';
-import type { SigningKey } from '../issuers/jwt/keys.ts';
-import { newTokenID, signBotToken } from '../issuers/jwt/sign.ts';
+import { type OwnSecret, secretNameOf } from '../decide/credential-seen.ts';
+import type { Recorded } from '../decide/credential-status.ts';
+import { digestOf } from '../decide/digest.ts';
+import { knownOf, render } from '../decide/secret-data.ts';
+import { dropped, marksOf, type Owner, renderingOf, wantedMetadata } from '../decide/secret-metadata.ts';
 import { KubeError } from '../kube/errors.ts';
 
 /** A credential that was signed and rendered: what one write of a Secret brings. */
@@ -19,68 +16,39 @@ export interface Minted {
   data: ReadonlyMap<string, SecretValue>;
 }
 
-/** Signs a credential for an issue step. Nothing of it is visible to anybody until its Secret is written. */
-export async function mint(
-  token: BotToken,
-  step: Step & { do: 'issue' },
-  o: { issuerURL: string; key: SigningKey; statusListIndex: number; digestKey: SecretValue; now: Date },
-): Promise<Minted> {
-  const { name, uid, namespace = '' } = token.metadata;
-  const { statusListIndex } = o;
-  const tokenID = newTokenID(uid, step.revision);
-  const tag = statusListTag({ namespace, tokenID, index: statusListIndex }, o.digestKey);
-  const made = inputsOf(token, step, { keyID: o.key.kid, now: o.now });
-  const unsigned: Inputs = { ...made, statusListIndex, statusListTag: tag };
-  const signed = await signBotToken(o.key, {
-    issuerURL: o.issuerURL,
-    tokenID,
-    token: { namespace, name, uid },
-    inputs: unsigned,
-  });
-  return rendered(signed, { revision: step.revision, tokenID, inputs: unsigned }, o.digestKey);
-}
-
 /** The same credential under the rendering that its inputs name. */
 export function rendered(
   token: SecretValue,
   of: { revision: number; tokenID: string; inputs: Inputs },
   digestKey: SecretValue,
 ): Minted {
-  const { username, issuedAt, expiresAt, secret } = of.inputs;
-  const data = render(secret.data, { token, tokenID: of.tokenID, username, issuedAt, expiresAt });
+  const data = render(of.inputs.secret.data, { token, ...knownOf(of.tokenID, of.inputs) });
   return { ...of, inputs: { ...of.inputs, digest: digestOf(data, digestKey) }, data };
 }
 
 /** A new Secret with all its keys in one write. */
-export function newSecret(
-  token: BotToken,
-  minted: Minted,
-): { metadata: { name: string; namespace?: string | undefined } } {
+export function newSecret(of: Owner, minted: Minted): { metadata: { name: string; namespace?: string | undefined } } {
   return {
     apiVersion: 'v1',
     kind: 'Secret',
-    metadata: { name: secretNameOf(token), namespace: token.metadata.namespace, ...wantedMetadata(token, minted) },
-    type: token.spec.secret.type,
+    metadata: { name: secretNameOf(of.object), namespace: of.object.metadata.namespace, ...wantedMetadata(of, minted) },
+    type: of.object.spec.secret.type,
     data: base64(minted.data),
   } as { metadata: { name: string; namespace?: string | undefined } };
 }
 
 /** The merge patch that puts a credential into a Secret that is ours: nothing of what it held before stays. */
-export function rewrittenSecret(token: BotToken, over: OwnSecret, keys: readonly string[], minted: Minted): object {
+export function rewrittenSecret(of: Owner, over: OwnSecret, keys: readonly string[], minted: Minted): object {
   const gone = Object.fromEntries(keys.filter(key => !minted.data.has(key)).map(key => [key, null]));
-  return { metadata: relabelled(token, over, minted), data: { ...gone, ...base64(minted.data) } };
+  return { metadata: relabelled(of, over, minted), data: { ...gone, ...base64(minted.data) } };
 }
 
 /** The merge patch of the metadata: what an earlier template had is taken away, what others put there stays. */
-export function relabelled(
-  token: BotToken,
-  over: OwnSecret,
-  marks: { revision: number; tokenID: string; inputs: Inputs },
-) {
-  const wanted = wantedMetadata(token, marks);
+export function relabelled(of: Owner, over: OwnSecret, marks: { revision: number; tokenID: string; inputs: Inputs }) {
+  const wanted = wantedMetadata(of, marks);
   const before = marksOf(over.metadata)?.inputs;
   const template = before === undefined || before === 'unknown' ? { labels: {}, annotations: {} } : before.secret;
-  const others = (over.metadata.ownerReferences ?? []).filter(({ uid }) => uid !== token.metadata.uid);
+  const others = (over.metadata.ownerReferences ?? []).filter(({ uid }) => uid !== of.object.metadata.uid);
   return {
     labels: { ...dropped(template.labels, wanted.labels), ...wanted.labels },
     annotations: { ...dropped(template.annotations, wanted.annotations), ...wanted.annotations },
@@ -89,8 +57,8 @@ export function relabelled(
 }
 
 /** The record's marks with the rendering that the spec has now, for a write of the metadata alone. */
-export function relabelledMarks(token: BotToken, record: Recorded) {
-  const { labels, annotations } = renderingOf(token);
+export function relabelledMarks(object: Credentialed, record: Recorded) {
+  const { labels, annotations } = renderingOf(object);
   return { ...record, inputs: { ...record.inputs, secret: { ...record.inputs.secret, labels, annotations } } };
 }
 

@@ -1,4 +1,4 @@
-import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
+import type { ClusterTokenIssuer, IssuerOf } from '../api/cluster-token-issuer.ts';
 import { managedLabel, managedSigningKey } from '../api/names.ts';
 import type { SecretValue } from '../base/secret-value.ts';
 import type { KeySecretSeen, NewKey, PublishedKey } from '../decide/issuer-seen.ts';
@@ -72,7 +72,7 @@ export class SigningKeys {
    * Makes the key of this number, or reads the one that is there already. Nothing may be signed with it before it is
    * published. Throws SigningKeyInvalid, naming the Secret, when something else is there.
    */
-  async make(issuer: ClusterTokenIssuer, number: number, signal: AbortSignal): Promise<NewKey> {
+  async make(issuer: IssuerOf<'jwt'>, number: number, signal: AbortSignal): Promise<NewKey> {
     const { algorithm } = issuer.spec.jwt;
     const secretName = `botmint-${algorithm.toLowerCase()}-${issuer.metadata.uid}-${number}`;
     const fresh = await generateSigningKey(algorithm);

@@ -3,7 +3,7 @@ import type { BotToken } from '../api/bot-token.ts';
 import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { secretNameOf } from '../decide/bot-token-seen.ts';
+import { secretNameOf } from '../decide/credential-seen.ts';
 import { indexOf, placeOf } from '../issuers/jwt/status-list.ts';
 import type { Client } from '../kube/client.ts';
 import { isAlreadyExists } from '../kube/errors.ts';

@@ -52,7 +52,7 @@ export class StatusLists {
     const carried = (signal: AbortSignal) => carriedIndexes(client, signal);
     this.#shards = new StatusShards({ ...of, store: caches.statusLists, issuers: caches.issuers, carried });
     caches.tokens.onChange(({ before, after }) => {
-      const carried = before === undefined || after !== undefined ? [] : carriedBy({ token: before, secret: unseen });
+      const carried = before === undefined || after !== undefined ? [] : carriedBy({ object: before, secret: unseen });
       if (before !== undefined && carried.length > 0)
         this.#vanished.set(before.metadata.uid, { ref: before.metadata, carried });
     });

@@ -1,8 +1,13 @@
 import type { BotToken } from '../api/bot-token.ts';
-import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
+import {
+  type ClusterTokenIssuer,
+  clusterTokenIssuerKind,
+  type IssuerOf,
+  isOfType,
+} from '../api/cluster-token-issuer.ts';
 import { inUseFinalizer } from '../api/names.ts';
 import { unreachable } from '../base/errors.ts';
-import { issuerOf, recordOf } from '../decide/bot-token-status.ts';
+import { issuerOf, recordOf } from '../decide/credential-status.ts';
 import { isOlder } from '../decide/grant.ts';
 import { decide } from '../decide/issuer.ts';
 import {
@@ -62,6 +67,7 @@ export class TokenIssuers {
         this.#needed.delete(key);
         return { next: 'on-change' };
       }
+      if (!isOfType(issuer, 'jwt')) return { next: 'on-change' };
       const step = decide(this.#observe(issuer, pass), this.#world.clock.now());
       if (step.do === 'rest') return this.#rest(issuer, step.until, pass);
       await this.#act(issuer, step, pass, signal);
@@ -69,7 +75,7 @@ export class TokenIssuers {
     throw new Unsettled(`ClusterTokenIssuer ${key} did not settle in ${mostSteps} steps`);
   }
 
-  #observe(issuer: ClusterTokenIssuer, pass: Pass): Observed {
+  #observe(issuer: IssuerOf<'jwt'>, pass: Pass): Observed {
     const { issuers, tokens } = this.#world.caches;
     const same = issuers.byIndex('url', issuer.spec.jwt.issuerURL);
     const keySecrets = [...keysOf(issuer), ...withdrawnKeysOf(issuer)].map(key => {
@@ -91,7 +97,7 @@ export class TokenIssuers {
   }
 
   async #act(
-    issuer: ClusterTokenIssuer,
+    issuer: IssuerOf<'jwt'>,
     step: Exclude<Step, { do: 'rest' }>,
     pass: Pass,
     signal: AbortSignal,
@@ -126,7 +132,7 @@ export class TokenIssuers {
     }
   }
 
-  async #makeKey(issuer: ClusterTokenIssuer, number: number, pass: Pass, signal: AbortSignal): Promise<void> {
+  async #makeKey(issuer: IssuerOf<'jwt'>, number: number, pass: Pass, signal: AbortSignal): Promise<void> {
     try {
       pass.made.push(await this.#keys.make(issuer, number, signal));
     } catch (error) {

@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { BotToken } from '../api/bot-token.ts';
 import type { BotUser } from '../api/bot-user.ts';
-import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
+import { type ClusterTokenIssuer, isOfType } from '../api/cluster-token-issuer.ts';
 import { managedLabel, managedSigningKey, ownerAnnotation } from '../api/names.ts';
-import { claimsSecret } from '../decide/bot-token-seen.ts';
-import { issuerOf } from '../decide/bot-token-status.ts';
-import { standingOf } from '../decide/grant.ts';
+import { standingOf } from '../decide/bot-token-grant.ts';
+import { claimsSecret } from '../decide/credential-seen.ts';
+import { issuerOf } from '../decide/credential-status.ts';
 import type { Controller } from '../kube/controller.ts';
 import type { Metadata } from '../kube/core-kinds.ts';
 import { type KubeObject, keyOf } from '../kube/objects.ts';
@@ -151,7 +151,8 @@ function issuerChanged(
   controllers.issuers.add(keyOf(issuer));
   // A new key is nothing to its tokens: they go on with what they have.
   if (sameWish(before, after) && isDeepStrictEqual(standingOf(before), standingOf(after))) return;
-  for (const rival of caches.issuers.byIndex('url', issuer.spec.jwt.issuerURL)) controllers.issuers.add(keyOf(rival));
+  const rivals = isOfType(issuer, 'jwt') ? caches.issuers.byIndex('url', issuer.spec.jwt.issuerURL) : [];
+  for (const rival of rivals) controllers.issuers.add(keyOf(rival));
   for (const botUser of caches.botUsers.byIndex('issuer', issuer.metadata.name))
     wakeBotUser(caches, controllers, botUser);
 }

@@ -3,7 +3,8 @@ import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
 import { conditionsOf, type Verdict } from '../api/conditions.ts';
 import { revokeFinalizer } from '../api/names.ts';
 import { mergePatch } from '../base/merge-patch.ts';
-import { type Grant, usernameOf } from './grant.ts';
+import { usernameOf } from './bot-token-grant.ts';
+import type { Grant } from './grant.ts';
 
 export interface Observed {
   botUser: BotUser;

@@ -1,8 +1,9 @@
-import type { BotToken } from '../api/bot-token.ts';
 import type { Verdict } from '../api/conditions.ts';
+import type { Credentialed } from '../api/credentialed.ts';
 import { type Inputs, parseInputs } from '../api/inputs.ts';
 import type { Revocation } from '../api/revocation.ts';
-import type { Observed, Step } from './bot-token-seen.ts';
+import type { Observed, Step } from './credential-seen.ts';
+import type { CredentialKind } from './kind.ts';
 import { marksOf } from './secret-metadata.ts';
 
 /** An object that goes waits so long for its issuer (I6). Then a Revocation takes over, and nothing waits any more. */
@@ -11,7 +12,7 @@ export const handOverAfterSeconds = 60;
 type Spec = Revocation['spec'];
 type Credential = Spec['credentials'][number];
 
-/** What a Revocation takes over: everything that one issuer has to revoke of a token. */
+/** What a Revocation takes over: everything that one issuer has to revoke of an object. */
 export interface Estate {
   owner: Spec['owner'];
   issuer: Spec['issuer'];
@@ -20,36 +21,39 @@ export interface Estate {
   notAfter: string | undefined;
 }
 
-/** When a Revocation takes over from a token whose issuer has not revoked by then; undefined for one that stays. */
-export function handOverTime({ token, botUser }: Pick<Observed, 'token' | 'botUser'>): Date | undefined {
-  const since = [token.metadata.deletionTimestamp, botUser.state === 'deleted' ? botUser.since : undefined];
+/** When a Revocation takes over from an object whose issuer has not revoked by then; undefined for one that stays. */
+export function handOverTime({ object, principal }: Pick<Observed, 'object' | 'principal'>): Date | undefined {
+  const since = [object.metadata.deletionTimestamp, principal.state === 'deleted' ? principal.since : undefined];
   const times = since.filter(time => time !== undefined).map(time => Date.parse(time));
   return times.length === 0 ? undefined : new Date(Math.min(...times) + handOverAfterSeconds * 1000);
 }
 
-/** What is to be taken over of a token, one estate for each issuer: all that is recorded, and what the Secret names. */
+/** What is to be taken over of an object, one estate for each issuer: all that is recorded, and what the Secret names. */
 export function estatesOf({
-  token,
+  kind,
+  object,
   secret,
   lostIssuer,
-}: Pick<Observed, 'token' | 'secret' | 'lostIssuer'>): readonly Estate[] {
-  const recorded = parseInputs(token.status?.issued?.inputs);
-  const issuer = recorded === undefined ? lostIssuer : issuerOf(recorded);
+}: Pick<Observed, 'kind' | 'object' | 'secret' | 'lostIssuer'>): readonly Estate[] {
+  const recorded = parseInputs(object.status?.issued?.inputs);
+  const issuer = recorded === undefined ? lostIssuer : issuerOf(kind, recorded);
   const marks = secret.state === 'ours' ? marksOf(secret.metadata) : undefined;
-  // An id of another token was put there by somebody else.
-  const isOwn = marks?.tokenID.startsWith(`${token.metadata.uid}.`) === true;
+  // An id of another object was put there by somebody else.
+  const isOwn = marks?.tokenID.startsWith(`${object.metadata.uid}.`) === true;
   const parts = [
-    ...(recorded === undefined || token.status?.tokenID === undefined ? [] : [partOf(token.status.tokenID, recorded)]),
-    ...(issuer === undefined ? [] : (token.status?.previous ?? []).map(old => supersededPart(issuer, old))),
-    ...(isOwn && marks.inputs !== 'unknown' ? [partOf(marks.tokenID, marks.inputs)] : []),
+    ...(recorded === undefined || object.status?.tokenID === undefined
+      ? []
+      : [partOf(kind, object.status.tokenID, recorded)]),
+    ...(issuer === undefined ? [] : (object.status?.previous ?? []).map(old => supersededPart(issuer, old))),
+    ...(isOwn && marks.inputs !== 'unknown' ? [partOf(kind, marks.tokenID, marks.inputs)] : []),
   ];
   const issuers = Map.groupBy(parts, ({ issuer }) => issuer.uid);
-  return [...issuers.values()].flatMap(own => own.slice(0, 1).map(({ issuer }) => estateOf(token, issuer, own)));
+  return [...issuers.values()].flatMap(own => own.slice(0, 1).map(({ issuer }) => estateOf(kind, object, issuer, own)));
 }
 
 /**
- * What becomes of a token that goes and whose issuer has failed to revoke: a Revocation takes over, one issuer after the
- * other, and when all is `taken-over` the token goes on as if it were revoked. Undefined while it still waits, and for one
+ * What becomes of an object that goes and whose issuer has failed to revoke: a Revocation takes over, one issuer after the
+ * other, and when all is `taken-over` it goes on as if it were revoked. Undefined while it still waits, and for one
  * that stays.
  */
 export function handOver(seen: Observed, now: Date): (Step & { do: 'hand-over' }) | 'taken-over' | undefined {
@@ -90,7 +94,7 @@ export function joined(
   return { credentials: [...before.credentials, ...added], notAfter: latest([before.notAfter, notAfter]) };
 }
 
-type Superseded = NonNullable<NonNullable<BotToken['status']>['previous']>[number];
+type Superseded = NonNullable<NonNullable<Credentialed['status']>['previous']>[number];
 
 /** One credential, and who issued it. */
 interface Part {
@@ -103,9 +107,13 @@ function supersededPart(issuer: Spec['issuer'], old: Superseded): Part {
   return { issuer, credential: credentialOf(old), notAfter: old.expiresAt };
 }
 
-function partOf(tokenID: string, inputs: Inputs): Part {
+function partOf(kind: CredentialKind, tokenID: string, inputs: Inputs): Part {
   const { statusListIndex, expiresAt } = inputs;
-  return { issuer: issuerOf(inputs), credential: credentialOf({ tokenID, statusListIndex }), notAfter: expiresAt };
+  return {
+    issuer: issuerOf(kind, inputs),
+    credential: credentialOf({ tokenID, statusListIndex }),
+    notAfter: expiresAt,
+  };
 }
 
 function credentialOf({
@@ -118,16 +126,21 @@ function credentialOf({
   return statusListIndex === undefined ? { tokenID } : { tokenID, statusListIndex };
 }
 
-/** Only this kind and this type issue until now; a later one has to be recorded with what it has issued. */
-function issuerOf({ issuer: { name, uid } }: Inputs): Spec['issuer'] {
-  return { kind: 'ClusterTokenIssuer', name, uid, type: 'jwt' };
+/** Only this kind of issuer issues until now; a later one has to be recorded with what it has issued. */
+function issuerOf({ issuerType: type }: CredentialKind, { issuer: { name, uid } }: Inputs): Spec['issuer'] {
+  return { kind: 'ClusterTokenIssuer', name, uid, type };
 }
 
-function estateOf({ metadata }: BotToken, issuer: Spec['issuer'], parts: readonly Part[]): Estate {
+function estateOf(
+  kind: CredentialKind,
+  { metadata }: Credentialed,
+  issuer: Spec['issuer'],
+  parts: readonly Part[],
+): Estate {
   const { namespace = '', name, uid } = metadata;
   const credentials = new Map(parts.map(({ credential }) => [credential.tokenID, credential]));
   return {
-    owner: { kind: 'BotToken', namespace, name, uid },
+    owner: { kind: kind.name, namespace, name, uid },
     issuer,
     credentials: [...credentials.values()],
     notAfter: latest(parts.map(({ notAfter }) => notAfter)),

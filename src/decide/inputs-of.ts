@@ -1,34 +1,57 @@
-import type { BotToken } from '../api/bot-token.ts';
 import { timestamp } from '../api/conditions.ts';
-import type { Inputs } from '../api/inputs.ts';
-import type { Step } from './bot-token-seen.ts';
+import type { Credentialed } from '../api/credentialed.ts';
+import type { RobotInputs, TokenInputs } from '../api/inputs.ts';
+import type { Step } from './credential-seen.ts';
 import { renderingOf } from './secret-metadata.ts';
 import { endOf, wholeSeconds } from './times.ts';
 
-/** What a credential is made from, as it will be recorded; its digest is known once it is rendered. */
-export function inputsOf(token: BotToken, step: Step & { do: 'issue' }, by: { keyID: string; now: Date }): Inputs {
-  const { wish, overlapSeconds, replaces } = step;
-  const { username, issuer, botUser, expiresIn, audiencesDefaulted, notAfter, rotate, replace } = wish;
-  const issuedAt = wholeSeconds(by.now);
-  const expiresAt = endOf(issuedAt, expiresIn, notAfter);
+type Issue = Step & { do: 'issue' };
+
+/** What a token is made from, as it will be recorded; its digest is known once it is rendered. */
+export function tokenInputsOf(object: Credentialed, step: Issue, by: { keyID: string; now: Date }): TokenInputs {
+  const { wish } = step;
+  if (wish.robot !== undefined) throw new TypeError('the wish of a robot is for no token');
+  const { botUser, audiencesDefaulted } = wish;
   return {
-    format: 1,
-    username,
-    issuer,
+    ...commonInputsOf(object, step, by.now),
     botUser,
-    expiresIn,
-    issuedAt: timestamp(issuedAt),
-    ...(expiresAt === undefined ? {} : { expiresAt: timestamp(expiresAt) }),
     audiences: [...wish.audiences],
     ...(audiencesDefaulted ? { audiencesDefaulted } : {}),
     scopes: [...wish.scopes],
     identities: [...wish.identities],
     keyID: by.keyID,
+  };
+}
+
+/** The same of a robot's secret. */
+export function robotInputsOf(
+  object: Credentialed,
+  step: Issue,
+  by: { id: number; verifier: string; now: Date },
+): RobotInputs {
+  const { wish } = step;
+  if (wish.robot === undefined) throw new TypeError('the wish of a token is for no robot');
+  const { host, source } = wish.robot;
+  const robot = { id: by.id, ...(source === undefined ? {} : { source }), verifier: by.verifier };
+  return { ...commonInputsOf(object, step, by.now), host, robot };
+}
+
+function commonInputsOf(object: Credentialed, { wish, overlapSeconds, replaces }: Issue, now: Date) {
+  const { username, issuer, expiresIn, notAfter, rotate, replace } = wish;
+  const issuedAt = wholeSeconds(now);
+  const expiresAt = endOf(issuedAt, expiresIn, notAfter);
+  return {
+    format: 1 as const,
+    username,
+    issuer,
+    expiresIn,
+    issuedAt: timestamp(issuedAt),
+    ...(expiresAt === undefined ? {} : { expiresAt: timestamp(expiresAt) }),
     ...(notAfter === undefined ? {} : { notAfter }),
     handled: { ...(rotate === undefined ? {} : { rotate }), ...(replace === undefined ? {} : { replace }) },
     ...(overlapSeconds === undefined ? {} : { overlapSeconds }),
     replaces,
-    secret: renderingOf(token),
+    secret: renderingOf(object),
     digest: '',
   };
 }

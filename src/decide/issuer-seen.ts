@@ -1,4 +1,4 @@
-import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
+import type { ClusterTokenIssuer, IssuerOf } from '../api/cluster-token-issuer.ts';
 import type { Verdict } from '../api/conditions.ts';
 
 export type PublishedKey = NonNullable<NonNullable<ClusterTokenIssuer['status']>['keys']>[number];
@@ -23,7 +23,7 @@ export interface NewKey {
 
 /** Everything that a decision about one issuer rests on. */
 export interface Observed {
-  issuer: ClusterTokenIssuer;
+  issuer: IssuerOf<'jwt'>;
   /** The older issuer with the same issuerURL. */
   olderWithURL: string | undefined;
   /** By key id, for published and for withdrawn keys. */

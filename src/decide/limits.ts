@@ -1,13 +1,19 @@
 import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
 import { parseDuration } from '../api/durations.ts';
 
-/** What a consumer asks for, in the terms in which issuers set ceilings. */
+/** What a consumer asks for, in the terms in which issuers set ceilings: each kind asks for some of it. */
 export interface Ask {
-  /** The BotUser's namespace, for `{namespace}` in a ceiling. */
+  /** The namespace of whom the credential speaks for, for `{namespace}` in a ceiling. */
   namespace: string;
   expiresIn: string;
-  scopes: readonly string[];
-  identities: readonly { service: string; id: string }[];
+  scopes?: readonly string[];
+  identities?: readonly { service: string; id: string }[];
+  /** The name of a robot, without prefix and project. */
+  name?: string;
+  /** A robot of several projects. */
+  isSystem?: boolean;
+  /** What a robot wants to do, by project. */
+  permissions?: readonly { project: string; permissions: readonly string[] }[];
 }
 
 /** The ceilings of an issuer, as its spec has them. */
@@ -22,25 +28,46 @@ export interface Excess {
 
 /** Which field wishes, and the first of its wishes that is above the ceiling. */
 interface Ceiling {
-  field: string;
+  field: string | ((ask: Ask) => string);
   above: (ask: Ask, limits: Limits) => string | undefined;
 }
 
 /** In the order in which people are told. A ceiling that is new in the API does not compile before it has its entry here. */
 const ceilings: { readonly [Name in keyof Limits]-?: Ceiling } = {
   maxLifetime: { field: 'spec.expiresIn', above: longerThan(({ maxLifetime }) => maxLifetime) },
+  usernames: {
+    field: 'spec.name',
+    above: outside(
+      ({ usernames }) => usernames,
+      ask => (ask.name === undefined ? [] : [ask.name]),
+    ),
+  },
+  projects: {
+    field: ask => (ask.isSystem === true ? 'spec.projects' : 'spec.project'),
+    above: outside(
+      ({ projects }) => projects,
+      ask => (ask.permissions ?? []).map(({ project }) => project),
+    ),
+  },
+  permissions: {
+    field: ask => (ask.isSystem === true ? 'spec.projects[].permissions' : 'spec.permissions'),
+    above: outside(
+      ({ permissions }) => permissions,
+      ask => (ask.permissions ?? []).flatMap(({ permissions }) => permissions),
+    ),
+  },
   scopes: {
     field: 'spec.scopes',
     above: outside(
       ({ scopes }) => scopes,
-      ask => ask.scopes,
+      ask => ask.scopes ?? [],
     ),
   },
   identities: {
     field: "the BotUser's spec.identities",
     above: outside(
       ({ identities }) => identities,
-      ask => ask.identities.map(({ service, id }) => `${service}/${id}`),
+      ask => (ask.identities ?? []).map(({ service, id }) => `${service}/${id}`),
     ),
   },
 };
@@ -49,7 +76,9 @@ const ceilings: { readonly [Name in keyof Limits]-?: Ceiling } = {
 export function excessOf(ask: Ask, limits: Limits): Excess | undefined {
   for (const [name, { field, above }] of Object.entries(ceilings)) {
     const wish = above(ask, limits);
-    if (wish !== undefined) return { field, wish, ceiling: `limits.${name} ${textOf(limits[name as keyof Limits])}` };
+    const of = typeof field === 'string' ? field : field(ask);
+    if (wish !== undefined)
+      return { field: of, wish, ceiling: `limits.${name} ${textOf(limits[name as keyof Limits])}` };
   }
   return undefined;
 }

@@ -1,12 +1,12 @@
-import type { BotToken } from '../api/bot-token.ts';
-import type { Inputs } from '../api/inputs.ts';
+import type { Credentialed } from '../api/credentialed.ts';
+import type { TokenInputs } from '../api/inputs.ts';
 import { inputsAnnotation, tokenIDAnnotation } from '../api/names.ts';
 import type { TokenStatus } from '../api/token-status.ts';
 import { parsedJSON } from '../base/json.ts';
 import { patched } from '../base/merge-patch.ts';
-import type { Observed, Step } from './bot-token-seen.ts';
-import { type Recorded, recordOf, retryTime, type Status } from './bot-token-status.ts';
-import { refusal } from './bot-token-verdict.ts';
+import { type Observed, type Step, speaks } from './credential-seen.ts';
+import { type Recorded, recordOf, retryTime, type Status } from './credential-status.ts';
+import { refusal } from './credential-verdict.ts';
 import { handOver, handOverTime } from './hand-over.ts';
 import { earliest } from './times.ts';
 
@@ -33,15 +33,15 @@ export interface Carried {
 }
 
 /** All credentials of a token that are in a status list: in its record, in their overlap, and in its Secret. */
-export function carriedBy({ token, secret }: Pick<Observed, 'token' | 'secret'>): readonly Carried[] {
-  const { issued, previous = [], tokenID } = token.status ?? {};
+export function carriedBy({ object, secret }: Pick<Observed, 'object' | 'secret'>): readonly Carried[] {
+  const { issued, previous = [], tokenID } = object.status ?? {};
   const superseded = previous.flatMap(({ statusListIndex: index, revokeAt, expiresAt }) =>
     index === undefined ? [] : [{ index, issuerUID: undefined, revokeAt, expiresAt }],
   );
   const recorded = [...ofInputs(issued?.inputs), ...superseded];
   if (secret.state !== 'ours') return recorded;
   const { [tokenIDAnnotation]: own, [inputsAnnotation]: inputs } = secret.metadata.annotations ?? {};
-  if (own === undefined || own === tokenID || !own.startsWith(`${token.metadata.uid}.`)) return recorded;
+  if (own === undefined || own === tokenID || !own.startsWith(`${object.metadata.uid}.`)) return recorded;
   return [
     ...recorded,
     ...ofInputs(parsedJSON(inputs)).filter(({ index }) => recorded.every(old => old.index !== index)),
@@ -50,7 +50,7 @@ export function carriedBy({ token, secret }: Pick<Observed, 'token' | 'secret'>)
 
 /** Looked at field by field: this is asked at every look, and most of them have nothing to do. */
 function ofInputs(inputs: unknown): readonly Carried[] {
-  const fields: Partial<Inputs> = typeof inputs === 'object' && inputs !== null ? inputs : {};
+  const fields: Partial<TokenInputs> = typeof inputs === 'object' && inputs !== null ? inputs : {};
   const { format, statusListIndex: index, issuer, expiresAt } = fields;
   if (format !== 1 || typeof index !== 'number') return [];
   return [{ index, issuerUID: issuer?.uid, revokeAt: undefined, expiresAt }];
@@ -66,7 +66,7 @@ export function afterListing(seen: Observed, step: Step, now: Date): Step {
   if (carried.length === 0) return step;
   const { due, required } = changesBefore(seen, carried, step, now);
   if (due.length + required.length === 0) return step;
-  const until = retryTime(seen.token, now, 'Revoke');
+  const until = retryTime(seen.object, now, 'Revoke');
   const waits = until !== undefined && until > now;
   const failed = seen.refused.Revoke;
   if (failed === undefined && !waits) return listing(carried, [...due, ...required]);
@@ -76,7 +76,7 @@ export function afterListing(seen: Observed, step: Step, now: Date): Step {
   const isNews = step.do === 'rest' || (step.do === 'write-status' && step.because === 'state');
   if (required.length === 0 && !isNews) return keepingEnded(seen, step, due);
   if (failed !== undefined && !waits)
-    return keepingEnded(seen, refusal(seen, knownRecord(seen.token), failed, now), due);
+    return keepingEnded(seen, refusal(seen, knownRecord(seen.object), failed, now), due);
   const handing = handOverTime(seen);
   return { do: 'rest', until: earliest(until, handing && handing > now ? handing : undefined, restOf(step)) };
 }
@@ -112,10 +112,10 @@ function changesBefore(
 }
 
 /** What a credential is worth that has not ended; undefined where nothing is to be concluded. */
-function standing({ token, botUser }: Observed): TokenStatus | undefined {
-  if (token.metadata.deletionTimestamp !== undefined || token.spec.revoked === true) return undefined;
-  if (botUser.state !== 'found') return undefined;
-  return botUser.suspended ? 'SUSPENDED' : 'VALID';
+function standing({ object, principal }: Observed): TokenStatus | undefined {
+  if (object.metadata.deletionTimestamp !== undefined || object.spec.revoked === true) return undefined;
+  if (!speaks(principal)) return undefined;
+  return principal.suspended ? 'SUSPENDED' : 'VALID';
 }
 
 function differs(listed: Listed | undefined, wanted: TokenStatus): boolean {
@@ -135,11 +135,11 @@ function differs(listed: Listed | undefined, wanted: TokenStatus): boolean {
 }
 
 /** The indexes that the objects still carry after a step. */
-function keptBy({ token, secret }: Observed, all: readonly Carried[], step: Step): ReadonlySet<number> {
+function keptBy({ object, secret }: Observed, all: readonly Carried[], step: Step): ReadonlySet<number> {
   if (step.do === 'remove-finalizer' || (step.do === 'delete-secret' && step.cause === 'revoked')) return new Set();
-  if (step.do === 'issue') return indexesOf(carriedBy({ token, secret: { state: 'absent', confirmed: false } }));
+  if (step.do === 'issue') return indexesOf(carriedBy({ object, secret: { state: 'absent', confirmed: false } }));
   if (step.do !== 'write-status') return indexesOf(all);
-  return indexesOf(carriedBy({ token: { ...token, status: patched(token.status, step.patch) }, secret }));
+  return indexesOf(carriedBy({ object: { ...object, status: patched(object.status, step.patch) }, secret }));
 }
 
 function indexesOf(carried: readonly Carried[]): ReadonlySet<number> {
@@ -147,20 +147,20 @@ function indexesOf(carried: readonly Carried[]): ReadonlySet<number> {
 }
 
 /** The step without what it would let go of although the list does not say yet that it has ended. */
-function keepingEnded({ token }: Observed, step: Step, due: readonly ListChange[]): Step {
+function keepingEnded({ object }: Observed, step: Step, due: readonly ListChange[]): Step {
   if (step.do !== 'write-status') return step;
   const unlisted = new Set(due.map(({ index }) => index));
-  const after = patched(token.status, step.patch) as Status;
+  const after = patched(object.status, step.patch) as Status;
   const held = new Set(after.previous?.map(({ tokenID }) => tokenID));
-  const ended = (token.status?.previous ?? []).filter(
+  const ended = (object.status?.previous ?? []).filter(
     ({ tokenID, statusListIndex: index }) => index !== undefined && unlisted.has(index) && !held.has(tokenID),
   );
   if (ended.length === 0) return step;
   return { ...step, patch: { ...step.patch, previous: [...ended, ...(after.previous ?? [])] } };
 }
 
-function knownRecord(token: BotToken): Recorded | undefined {
-  const record = recordOf(token);
+function knownRecord(object: Credentialed): Recorded | undefined {
+  const record = recordOf(object);
   return record === 'unknown' ? undefined : record;
 }
 

@@ -1,7 +1,7 @@
 import type { BotToken } from '../api/bot-token.ts';
 import type { Inputs } from '../api/inputs.ts';
 import { tokenIDAnnotation } from '../api/names.ts';
-import { livePrevious, recordOf } from './bot-token-status.ts';
+import { livePrevious, recordOf } from './credential-status.ts';
 import type { PublishedKey } from './issuer-seen.ts';
 import { marksOf, type SecretMetadata } from './secret-metadata.ts';
 
@@ -28,7 +28,8 @@ export function neededKeys(seen: Iterable<TokenSeen>, issuerUID: string, now: Da
     const held = unrecorded(token, secret);
     if (record === 'unknown' || held === 'unknown') return () => true; // it may name any key
     for (const inputs of [record?.inputs, held])
-      if (inputs?.issuer.uid === issuerUID && !hasEnded(inputs, ended)) named.add(inputs.keyID);
+      if (inputs?.robot === undefined && inputs?.issuer.uid === issuerUID && !hasEnded(inputs, ended))
+        named.add(inputs.keyID);
     // Without a record nobody can tell of which issuer they are.
     if ((record?.inputs.issuer.uid ?? issuerUID) === issuerUID && livePrevious(token, ended).length > 0)
       superseded = Math.min(superseded, Date.parse(token.metadata.creationTimestamp));

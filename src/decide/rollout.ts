@@ -1,23 +1,25 @@
 import { createHash } from 'node:crypto';
-import type { BotToken } from '../api/bot-token.ts';
 import { timestamp } from '../api/conditions.ts';
+import type { Credentialed } from '../api/credentialed.ts';
 import { restartAnnotationPrefix } from '../api/names.ts';
+import type { KindName } from './kind.ts';
+import type { Owner } from './secret-metadata.ts';
 import { earliest } from './times.ts';
 import { progressOf, type Workload } from './workload-progress.ts';
 
 /** How long the old credential waits for consumers at the most when its overlap is over, and how long they are tried. */
 export const longestHoldSeconds = 3600;
 
-export type Rollout = NonNullable<NonNullable<BotToken['status']>['rollout']>;
-export type Target = NonNullable<BotToken['spec']['restart']>[number];
-type Previous = NonNullable<NonNullable<BotToken['status']>['previous']>[number];
+export type Rollout = NonNullable<NonNullable<Credentialed['status']>['rollout']>;
+export type Target = NonNullable<Credentialed['spec']['restart']>[number];
+type Previous = NonNullable<NonNullable<Credentialed['status']>['previous']>[number];
 
 /** What this pass has seen of a workload, live. */
 export type TargetSeen =
   | { state: 'absent' }
   /** The API server let nobody read or patch it; `message` has its words. */
   | { state: 'refused'; message: string }
-  /** `restarted`: this process knows that it was, for the token of the roll-out, whatever its annotation says now. */
+  /** `restarted`: this process knows that it was, for the credential of the roll-out, whatever its annotation says now. */
   | { state: 'found'; workload: Workload; restarted: boolean };
 
 /** By targetKey; what is missing was not read in this pass. */
@@ -28,36 +30,38 @@ export function targetKey({ kind, name }: { kind: string; name: string }): strin
 }
 
 /**
- * The annotation of the pod template whose value is the token id. It names the BotToken, because several may restart one
+ * The annotation of the pod template whose value is the token id. It names the object, because several may restart one
  * workload. The part behind the slash may have 63 characters: a longer name is cut, and told apart by a hash.
  */
-export function restartAnnotation(tokenName: string): string {
-  const hash = createHash('sha256').update(tokenName).digest('hex').slice(0, 10);
-  const name = tokenName.length <= 63 ? tokenName : `${tokenName.slice(0, 52)}-${hash}`;
+export function restartAnnotation(object: string, kind: KindName = 'BotToken'): string {
+  // No object's name has an underscore.
+  const whole = kind === 'BotToken' ? object : `${kind}_${object}`;
+  const hash = createHash('sha256').update(whole).digest('hex').slice(0, 10);
+  const name = whole.length <= 63 ? whole : `${whole.slice(0, 52)}-${hash}`;
   return `${restartAnnotationPrefix}/${name}`;
 }
 
 /** Whether the template was given this token id. */
-export function isMarked({ metadata }: BotToken, { templateAnnotations }: Workload, tokenID: string): boolean {
-  return templateAnnotations[restartAnnotation(metadata.name)] === tokenID;
+export function isMarked(of: Owner, { templateAnnotations }: Workload, tokenID: string): boolean {
+  return templateAnnotations[restartAnnotation(of.object.metadata.name, of.kind.name)] === tokenID;
 }
 
 /** The one field that a restart changes. */
-export function restartPatch(tokenName: string, tokenID: string) {
-  const annotations = { [restartAnnotation(tokenName)]: tokenID };
+export function restartPatch(of: Owner, tokenID: string) {
+  const annotations = { [restartAnnotation(of.object.metadata.name, of.kind.name)]: tokenID };
   return { spec: { template: { metadata: { annotations } } } };
 }
 
-/** The roll-out of the token in force that has not ended. */
-export function openRollout({ status }: BotToken): Rollout | undefined {
+/** The roll-out of the credential in force that has not ended. */
+export function openRollout({ status }: Credentialed): Rollout | undefined {
   const { rollout, tokenID } = status ?? {};
   return rollout?.finishedAt === undefined && rollout?.tokenID === tokenID ? rollout : undefined;
 }
 
-/** Begins with the record of a token that supersedes another; undefined where nobody is to be restarted. */
-export function newRollout(token: BotToken, tokenID: string, overlapEnd: Date | undefined, now: Date) {
-  const supersedes = token.status?.revision !== undefined;
-  if (!supersedes || (token.spec.restart ?? []).length === 0) return undefined;
+/** Begins with the record of a credential that supersedes another; undefined where nobody is to be restarted. */
+export function newRollout(object: Credentialed, tokenID: string, overlapEnd: Date | undefined, now: Date) {
+  const supersedes = object.status?.revision !== undefined;
+  if (!supersedes || (object.spec.restart ?? []).length === 0) return undefined;
   return { tokenID, startedAt: timestamp(now), givesUpAt: timestamp(heldUntil(overlapEnd ?? now)) };
 }
 
@@ -66,9 +70,9 @@ function heldUntil(overlapEnd: Date): Date {
 }
 
 /** A superseded credential that waits for the consumers when its overlap is over; not beyond its own end. */
-export function heldForConsumers(token: BotToken, old: Previous): Previous {
-  if ((token.spec.restart ?? []).length === 0) return old;
-  const { expiresAt } = token.status ?? {};
+export function heldForConsumers(object: Credentialed, old: Previous): Previous {
+  if ((object.spec.restart ?? []).length === 0) return old;
+  const { expiresAt } = object.status ?? {};
   const ownEnd = expiresAt === undefined ? undefined : new Date(expiresAt);
   const overlapEnd = new Date(old.revokeAt);
   const end = earliest(heldUntil(overlapEnd), ownEnd) ?? overlapEnd;
@@ -88,12 +92,13 @@ export type RolloutStep =
  * What is next for an open roll-out. A workload is patched when it is named now, is not recorded as restarted, and its
  * template does not have the token id yet; never after `restartedAt`, whatever becomes of the annotation.
  */
-export function nextOfRollout(token: BotToken, rollout: Rollout, seen: TargetsSeen, now: Date): RolloutStep {
-  const targets = countedTargets(token, rollout);
+export function nextOfRollout(of: Owner, rollout: Rollout, seen: TargetsSeen, now: Date): RolloutStep {
+  const { object } = of;
+  const targets = countedTargets(object, rollout);
   const unread = targets.filter(target => !seen.has(targetKey(target)));
   if (unread.length > 0) return { do: 'read-workloads', targets: unread };
   const isOver = Date.parse(rollout.givesUpAt) <= now.getTime();
-  const views = targets.map(target => viewOf(token, rollout, target, seen.get(targetKey(target)), now));
+  const views = targets.map(target => viewOf(of, rollout, target, seen.get(targetKey(target)), now));
   const due = views.find(view => view.due !== undefined);
   if (due?.due !== undefined && !isOver)
     return { do: 'restart-workload', target: due.target, workload: due.due, tokenID: rollout.tokenID };
@@ -101,13 +106,13 @@ export function nextOfRollout(token: BotToken, rollout: Rollout, seen: TargetsSe
   const troubles = views.flatMap(({ trouble }) => trouble ?? []);
   const trouble = troubles.length === 0 ? undefined : troubles.join('; ');
   if (after === rollout) return { do: 'wait', trouble };
-  const previous = token.status?.previous ?? [];
+  const previous = object.status?.previous ?? [];
   if (after.finishedAt === undefined) return { do: 'record', rollout: after, previous, trouble };
   return { do: 'record', rollout: after, previous: released(previous, now), trouble: undefined };
 }
 
 /** Those named now; once all were restarted, only those of them that were: what is added later is rolled next time. */
-function countedTargets({ spec }: BotToken, { restartedAt, restarted = [] }: Rollout): readonly Target[] {
+function countedTargets({ spec }: Credentialed, { restartedAt, restarted = [] }: Rollout): readonly Target[] {
   const named = spec.restart ?? [];
   const keys = new Set(restarted.map(targetKey));
   return restartedAt === undefined ? named : named.filter(target => keys.has(targetKey(target)));
@@ -124,9 +129,9 @@ interface View {
   trouble?: string | undefined;
 }
 
-function viewOf(token: BotToken, rollout: Rollout, target: Target, seen: TargetSeen | undefined, now: Date): View {
+function viewOf(of: Owner, rollout: Rollout, target: Target, seen: TargetSeen | undefined, now: Date): View {
   const uid = rollout.restarted?.find(each => targetKey(each) === targetKey(target))?.uid;
-  const say = (what: string) => `${fieldOf(token, target)}: ${target.kind} ${target.name} ${what}`;
+  const say = (what: string) => `${fieldOf(of.object, target)}: ${target.kind} ${target.name} ${what}`;
   const unrolled = (what: string): View => ({ target, uid, rolled: false, trouble: say(what) });
   if (seen === undefined || seen.state === 'absent') {
     if (uid !== undefined) return { target, uid, rolled: true }; // restarted, and gone since
@@ -137,18 +142,18 @@ function viewOf(token: BotToken, rollout: Rollout, target: Target, seen: TargetS
     return unrolled(`${what}: ${seen.message}: let botmint get and patch it, or take it out of spec.restart`);
   }
   const { workload, restarted } = seen;
-  const key = restartAnnotation(token.metadata.name);
-  const marked = isMarked(token, workload, rollout.tokenID);
+  const key = restartAnnotation(of.object.metadata.name, of.kind.name);
+  const marked = isMarked(of, workload, rollout.tokenID);
   if (uid === undefined && !marked && !restarted) return { target, due: workload, rolled: false };
   if (uid !== undefined && uid !== workload.metadata.uid) return { target, uid, rolled: true }; // all its pods are new
-  const of = { target, uid: workload.metadata.uid };
+  const known = { target, uid: workload.metadata.uid };
   if (!marked) {
     const what = `lost the annotation ${key} of its pod template again, which takes the restart back: let whoever applies it ignore this annotation, and restart it by hand`;
-    return { ...of, rolled: false, trouble: say(what) };
+    return { ...known, rolled: false, trouble: say(what) };
   }
   const progress = progressOf(target.kind, workload);
-  if (progress === 'rolled') return { ...of, rolled: true };
-  return { ...of, rolled: false, trouble: isLate(rollout, progress, now) ? say(slow(progress)) : undefined };
+  if (progress === 'rolled') return { ...known, rolled: true };
+  return { ...known, rolled: false, trouble: isLate(rollout, progress, now) ? say(slow(progress)) : undefined };
 }
 
 function slow(progress: 'rolling' | 'stuck'): string {
@@ -164,7 +169,7 @@ function isLate({ startedAt, givesUpAt }: Rollout, progress: 'rolling' | 'stuck'
 }
 
 /** Where an entry stands, for a person who looks for it. */
-function fieldOf({ spec }: BotToken, target: Target): string {
+function fieldOf({ spec }: Credentialed, target: Target): string {
   return `spec.restart[${(spec.restart ?? []).findIndex(each => targetKey(each) === targetKey(target))}]`;
 }
 

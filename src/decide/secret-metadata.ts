@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { BotToken } from '../api/bot-token.ts';
+import type { Credentialed } from '../api/credentialed.ts';
 import { type Inputs, parseInputsText } from '../api/inputs.ts';
 import {
   apiVersion,
@@ -11,6 +11,7 @@ import {
   revisionAnnotation,
   tokenIDAnnotation,
 } from '../api/names.ts';
+import type { CredentialKind } from './kind.ts';
 
 /** What is looked at of a Secret's metadata. */
 export interface SecretMetadata {
@@ -36,27 +37,33 @@ export function marksOf({ annotations }: SecretMetadata): Marks | undefined {
   return { revision, tokenID, inputs: parseInputsText(text) ?? 'unknown' };
 }
 
-/** How the token's spec wants its Secret rendered, as the inputs record it. */
-export function renderingOf(token: BotToken): Inputs['secret'] {
-  const { data, labels, annotations } = token.spec.secret;
+/** The object that a Secret belongs to. */
+export interface Owner {
+  kind: Pick<CredentialKind, 'name'>;
+  object: Credentialed;
+}
+
+/** How the spec wants the Secret rendered, as the inputs record it. */
+export function renderingOf(object: Credentialed): Inputs['secret'] {
+  const { data, labels, annotations } = object.spec.secret;
   return { data: data.map(entry => ({ ...entry })), labels: labels ?? {}, annotations: annotations ?? {} };
 }
 
-/** Everything botmint writes into the metadata of a token's Secret: from the spec's template and the marks alone. */
-export function wantedMetadata(token: BotToken, marks: { revision: number; tokenID: string; inputs: Inputs }) {
-  const { name, uid } = token.metadata;
+/** Everything botmint writes into the metadata of a Secret: from the spec's template and the marks alone. */
+export function wantedMetadata(of: Owner, marks: { revision: number; tokenID: string; inputs: Inputs }) {
+  const { name, uid } = of.object.metadata;
   const { labels, annotations } = marks.inputs.secret;
   return {
     labels: { ...labels, [managedLabel]: managedCredential },
-    annotations: { ...annotations, ...ownMarks(token, marks), [inputsAnnotation]: JSON.stringify(marks.inputs) },
-    // With these two, `kubectl delete --cascade=foreground` and the garbage collector know what belongs to the token.
-    ownerReferences: [{ apiVersion, kind: 'BotToken', name, uid, controller: true, blockOwnerDeletion: true }],
+    annotations: { ...annotations, ...ownMarks(of, marks), [inputsAnnotation]: JSON.stringify(marks.inputs) },
+    // With these two, `kubectl delete --cascade=foreground` and the garbage collector know what belongs to the object.
+    ownerReferences: [{ apiVersion, kind: of.kind.name, name, uid, controller: true, blockOwnerDeletion: true }],
   };
 }
 
-function ownMarks({ metadata }: BotToken, { revision, tokenID }: { revision: number; tokenID: string }) {
+function ownMarks({ kind, object: { metadata } }: Owner, { revision, tokenID }: { revision: number; tokenID: string }) {
   return {
-    [ownerAnnotation]: `BotToken/${metadata.name}`,
+    [ownerAnnotation]: `${kind.name}/${metadata.name}`,
     [ownerUIDAnnotation]: metadata.uid,
     [revisionAnnotation]: String(revision),
     [tokenIDAnnotation]: tokenID,
@@ -66,16 +73,16 @@ function ownMarks({ metadata }: BotToken, { revision, tokenID }: { revision: num
 /** Whether label, owner, marks and template are on the Secret as the record and the spec want them. */
 export function isLabelled(
   seen: SecretMetadata,
-  token: BotToken,
+  of: Owner,
   record: { revision: number; tokenID: string; inputs: Inputs },
 ): boolean {
-  const rendering = renderingOf(token);
+  const rendering = renderingOf(of.object);
   return (
     seen.labels?.[managedLabel] === managedCredential &&
     holds(seen.labels, rendering.labels) &&
-    holds(seen.annotations, ownMarks(token, record)) &&
+    holds(seen.annotations, ownMarks(of, record)) &&
     holds(seen.annotations, rendering.annotations) &&
-    seen.ownerReferences?.some(({ uid }) => uid === token.metadata.uid) === true &&
+    seen.ownerReferences?.some(({ uid }) => uid === of.object.metadata.uid) === true &&
     isDeepStrictEqual(record.inputs.secret, rendering) &&
     isDeepStrictEqual(marksOf(seen)?.inputs, record.inputs)
   );
@@ -91,8 +98,9 @@ export function dropped(before: object, after: object): { [key: string]: null } 
   return Object.fromEntries(gone.map(key => [key, null]));
 }
 
-/** Whether two inputs are of one credential, however it is rendered. */
-export function sameCredential(a: Inputs, b: Inputs): boolean {
-  const [{ secret: _a, digest: _c, ...x }, { secret: _b, digest: _d, ...y }] = [a, b];
-  return isDeepStrictEqual(x, y);
+/** Whether two inputs are of one credential, however it is rendered, and whatever of it can be revised. */
+export function sameCredential(a: Inputs, b: Inputs, { revisable }: Pick<CredentialKind, 'revisable'>): boolean {
+  const looks = new Set<string>(['secret', 'digest', ...revisable]);
+  const [x, y] = [a, b].map(inputs => Object.entries(inputs).filter(([field]) => !looks.has(field)));
+  return isDeepStrictEqual(new Map(x), new Map(y));
 }

@@ -1,7 +1,7 @@
 import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose';
 import type { BotToken } from '../api/bot-token.ts';
 import type { BotUser } from '../api/bot-user.ts';
-import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
+import type { IssuerOf } from '../api/cluster-token-issuer.ts';
 import type { Clock } from '../base/clock.ts';
 import { SecretValue } from '../base/secret-value.ts';
 import { type BotTokenClaims, parseSubject, verifyBotToken } from '../issuers/jwt/claims.ts';
@@ -58,7 +58,7 @@ export class Introspection {
   }
 
   /** Fails when the API server has to be asked and does not answer: the token is then neither active nor inactive. */
-  async introspect(token: SecretValue, issuer: ClusterTokenIssuer, signal: AbortSignal): Promise<Introspected> {
+  async introspect(token: SecretValue, issuer: IssuerOf<'jwt'>, signal: AbortSignal): Promise<Introspected> {
     const { issuerURL } = issuer.spec.jwt;
     const now = this.#deps.clock.now();
     const verified = await verifyBotToken(token.reveal(), { issuerURL, ...this.#keysOf(issuer) }, now);
@@ -66,7 +66,7 @@ export class Introspection {
     return (await this.#isLive(verified.claims, issuer, signal)) ? activeAnswer(verified.claims) : { active: false };
   }
 
-  #keysOf(issuer: ClusterTokenIssuer): Published {
+  #keysOf(issuer: IssuerOf<'jwt'>): Published {
     const listed = issuer.status?.keys ?? [];
     const known = this.#published.get(listed);
     if (known !== undefined) return known;
@@ -76,7 +76,7 @@ export class Introspection {
     return fresh;
   }
 
-  async #isLive(claims: BotTokenClaims, issuer: ClusterTokenIssuer, signal: AbortSignal): Promise<boolean> {
+  async #isLive(claims: BotTokenClaims, issuer: IssuerOf<'jwt'>, signal: AbortSignal): Promise<boolean> {
     const { botTokens, botUsers, clock } = this.#deps;
     const { uid, botUser: user } = claims['botmint.dev'];
     const cached = { issuer, token: botTokens.byUID(uid), botUser: botUsers.byUID(user.uid) };
@@ -110,7 +110,7 @@ interface Published {
 }
 
 /** The keys that an issuer has published: only their public members, whatever somebody wrote into the status. */
-export function publishedKeys(issuer: ClusterTokenIssuer): PublicJWK[] {
+export function publishedKeys(issuer: IssuerOf<'jwt'>): PublicJWK[] {
   return (issuer.status?.keys ?? []).map(key => parsePublicJWK(key.publicJWK)).filter(key => key !== undefined);
 }
 

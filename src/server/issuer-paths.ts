@@ -1,4 +1,4 @@
-import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
+import { type ClusterTokenIssuer, type IssuerOf, isOfType } from '../api/cluster-token-issuer.ts';
 
 /** What is served for each issuer. */
 export type Endpoint = 'discovery' | 'jwks' | 'introspect' | 'statusLists';
@@ -20,14 +20,14 @@ const statusListPath = /^(.*)\/status\/(0|[1-9][0-9]{0,9})$/;
 type Reading = { endpoint: Endpoint } | { endpoint: 'statusList'; list: number };
 
 /** The endpoint and whose it is. */
-export type Route = { issuer: ClusterTokenIssuer } & Reading;
+export type Route = { issuer: IssuerOf<'jwt'> } & Reading;
 
 /**
- * Finds the issuer that a request is for: `/issuers/<name>/…` under any Host, then the path of an issuerURL. Where
+ * Finds the issuer of JWTs that a request is for: `/issuers/<name>/…` under any Host, then the path of an issuerURL. Where
  * several issuerURLs have that path, the Host header chooses, and a Host that is none of theirs finds nothing.
  */
 export function routeOf(path: string, host: string, issuers: Iterable<ClusterTokenIssuer>): Route | undefined {
-  const all = [...issuers];
+  const all = [...issuers].filter(issuer => isOfType(issuer, 'jwt'));
   for (const { base, ...reading } of readings(path)) {
     const issuer = named(base, all) ?? byURL(base, host, all);
     if (issuer !== undefined) return { issuer, ...reading };
@@ -47,13 +47,13 @@ function readings(path: string): (Reading & { base: string })[] {
   return isRFC8414 ? [...below, { endpoint: 'discovery', base: path.slice(rfc8414Prefix.length) }] : below;
 }
 
-function named(base: string, issuers: readonly ClusterTokenIssuer[]): ClusterTokenIssuer | undefined {
+function named(base: string, issuers: readonly IssuerOf<'jwt'>[]): IssuerOf<'jwt'> | undefined {
   const [, name] = /^\/issuers\/([^/]+)$/.exec(base) ?? [];
   return name === undefined ? undefined : issuers.find(issuer => issuer.metadata.name === name);
 }
 
-function byURL(base: string, host: string, issuers: readonly ClusterTokenIssuer[]): ClusterTokenIssuer | undefined {
-  const holders = new Map<string, { issuer: ClusterTokenIssuer; host: string }>();
+function byURL(base: string, host: string, issuers: readonly IssuerOf<'jwt'>[]): IssuerOf<'jwt'> | undefined {
+  const holders = new Map<string, { issuer: IssuerOf<'jwt'>; host: string }>();
   for (const issuer of [...issuers].sort(byAge)) {
     const url = URL.parse(issuer.spec.jwt.issuerURL);
     if (url === null || pathOf(url) !== base || holders.has(url.href)) continue; // the older issuer holds the URL
@@ -70,6 +70,6 @@ function pathOf(url: URL): string {
 }
 
 /** The older first; of two that were made in the same second, the smaller UID, as everywhere. */
-function byAge({ metadata: a }: ClusterTokenIssuer, { metadata: b }: ClusterTokenIssuer): number {
+function byAge({ metadata: a }: IssuerOf<'jwt'>, { metadata: b }: IssuerOf<'jwt'>): number {
   return Date.parse(a.creationTimestamp) - Date.parse(b.creationTimestamp) || (a.uid < b.uid ? -1 : 1);
 }

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
+import type { ClusterTokenIssuer, IssuerOf } from '../api/cluster-token-issuer.ts';
 import { parseDuration } from '../api/durations.ts';
 import { BotmintError, retryOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -92,7 +92,7 @@ class Endpoints {
     return answer;
   }
 
-  async #introspected(request: EndpointRequest, issuer: ClusterTokenIssuer): Promise<Outcome> {
+  async #introspected(request: EndpointRequest, issuer: IssuerOf<'jwt'>): Promise<Outcome> {
     const refused = malformed(request);
     if (refused !== undefined) return { result: 'invalid', answer: refused };
     try {
@@ -102,7 +102,7 @@ class Endpoints {
     }
   }
 
-  async #turnedAway(request: EndpointRequest, issuer: ClusterTokenIssuer): Promise<Outcome | undefined> {
+  async #turnedAway(request: EndpointRequest, issuer: IssuerOf<'jwt'>): Promise<Outcome | undefined> {
     const { issuerURL } = issuer.spec.jwt;
     const bearer = bearerOf(request);
     if (bearer === undefined) return { result: 'unauthenticated', answer: unauthenticated(issuerURL, '') };
@@ -117,7 +117,7 @@ class Endpoints {
     }
   }
 
-  async #judged(request: EndpointRequest, issuer: ClusterTokenIssuer): Promise<Outcome> {
+  async #judged(request: EndpointRequest, issuer: IssuerOf<'jwt'>): Promise<Outcome> {
     const token = parseIntrospectionRequest(request.body);
     if (token === undefined) {
       return { result: 'invalid', answer: failure(400, 'invalid_request', 'exactly one parameter token is needed') };
@@ -127,7 +127,7 @@ class Endpoints {
   }
 
   /** The message is left out: what the API server says of a review might quote what it was sent. */
-  #unanswered(error: unknown, issuer: ClusterTokenIssuer): Outcome {
+  #unanswered(error: unknown, issuer: IssuerOf<'jwt'>): Outcome {
     const reason = error instanceof BotmintError ? error.reason : error instanceof Error ? error.name : 'Unknown';
     this.#deps.log.warn({ issuer: issuer.metadata.name, reason }, 'introspection could not be answered');
     const retry = retryOf(error);
@@ -142,7 +142,7 @@ interface Outcome {
 }
 
 /** What kube-apiserver's own issuer serves (OpenID Connect Discovery), and where introspection (RFC 8414 section 2) and status lists are. */
-function discovery(issuer: ClusterTokenIssuer): object {
+function discovery(issuer: IssuerOf<'jwt'>): object {
   const { issuerURL, algorithm } = issuer.spec.jwt;
   const algorithms = new Set([algorithm, ...publishedKeys(issuer).map(key => key.alg)]);
   return {
@@ -161,11 +161,11 @@ function discovery(issuer: ClusterTokenIssuer): object {
  * How long a relying party may keep discovery and keys: half of the time that a key is published before it signs, because
  * kube-apiserver, for one, looks for a key that it does not know only after max-age.
  */
-function maxAgeSeconds({ spec }: ClusterTokenIssuer): number {
+function maxAgeSeconds({ spec }: IssuerOf<'jwt'>): number {
   return Math.min(longestMaxAgeSeconds, Math.floor(Number(parseDuration(spec.jwt.keyActivationDelay)) / 2));
 }
 
-function document(issuer: ClusterTokenIssuer, value: object, contentType: string): Document {
+function document(issuer: IssuerOf<'jwt'>, value: object, contentType: string): Document {
   const body = JSON.stringify(value);
   return { body, contentType, maxAgeSeconds: maxAgeSeconds(issuer), etag: etagOf(body) };
 }

@@ -1,4 +1,4 @@
-import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
+import type { IssuerOf } from '../api/cluster-token-issuer.ts';
 import type { Clock } from '../base/clock.ts';
 import { BotmintError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -32,7 +32,7 @@ export interface ListSource {
 
 export interface StatusListEndpointsDeps {
   statusLists: ListSource;
-  keys: { active(issuer: ClusterTokenIssuer, signal: AbortSignal): Promise<SigningKey> };
+  keys: { active(issuer: IssuerOf<'jwt'>, signal: AbortSignal): Promise<SigningKey> };
   clock: Clock;
   log: Log;
 }
@@ -57,7 +57,7 @@ export class StatusListEndpoints {
   }
 
   /** One list, as a signed token. */
-  async answer(request: EndpointRequest, issuer: ClusterTokenIssuer, list: number): Promise<Answer> {
+  async answer(request: EndpointRequest, issuer: IssuerOf<'jwt'>, list: number): Promise<Answer> {
     if (!isReading(request)) return methodNotAllowed('GET, HEAD');
     // The draft, section 8.4: what a list said in the past is not kept.
     if (new URLSearchParams(request.query).has('time'))
@@ -76,13 +76,13 @@ export class StatusListEndpoints {
   }
 
   /** Where all lists of an issuer are (draft, section 9.3). */
-  all(request: EndpointRequest, issuer: ClusterTokenIssuer): Answer {
+  all(request: EndpointRequest, issuer: IssuerOf<'jwt'>): Answer {
     const numbers = this.#of.statusLists.numbers(issuer.metadata).toSorted((a, b) => a - b);
     const body = JSON.stringify({ status_lists: numbers.map(list => statusListURI(issuer.spec.jwt.issuerURL, list)) });
     return published(request, { ...common, body, contentType: 'application/json', etag: etagOf(body) });
   }
 
-  async #current(issuer: ClusterTokenIssuer, list: number, lst: string): Promise<Signed> {
+  async #current(issuer: IssuerOf<'jwt'>, list: number, lst: string): Promise<Signed> {
     const { issuerURL } = issuer.spec.jwt;
     const kid = issuer.status?.keys?.find(({ state }) => state === 'Active')?.kid;
     const now = this.#of.clock.now().getTime();
@@ -98,7 +98,7 @@ export class StatusListEndpoints {
     return signing;
   }
 
-  async #sign(issuer: ClusterTokenIssuer, list: number, lst: string): Promise<Signed> {
+  async #sign(issuer: IssuerOf<'jwt'>, list: number, lst: string): Promise<Signed> {
     const key = await this.#of.keys.active(issuer, AbortSignal.timeout(deadlineMilliseconds));
     const { issuerURL } = issuer.spec.jwt;
     const issuedAt = this.#of.clock.now();

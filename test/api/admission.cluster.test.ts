@@ -3,7 +3,7 @@ import { sharedCluster } from '../cluster/cluster.ts';
 import { bad } from './bad-cases.ts';
 import { good } from './good-cases.ts';
 import { refusal, renamed, Samples } from './on-server.ts';
-import { bot, type Good, issuer, token } from './sample.ts';
+import { bot, type Good, issuer, registryIssuer, robot, token } from './sample.ts';
 
 const cluster = sharedCluster();
 let samples: Samples;
@@ -62,6 +62,21 @@ describe('what is left out is filled in', () => {
       token({ secret: { name: 'x' } }),
       { spec: { secret: { name: 'x', type: 'Opaque', data: [{ key: 'BUF_TOKEN' }] } } },
     ],
+    [
+      'a RobotAccount',
+      robot(),
+      {
+        spec: {
+          adoptionPolicy: 'Refuse',
+          deletionPolicy: 'Delete',
+          secret: {
+            type: 'kubernetes.io/dockerconfigjson',
+            data: [{ key: '.dockerconfigjson', format: 'DockerConfigJSON' }],
+          },
+        },
+      },
+    ],
+    ['a registry', registryIssuer(), { spec: { registry: { robotPrefix: 'robot_', tokenLifetime: '5m' } } }],
     ['a BotUser', bot(), { spec: { issuerRef: { kind: 'ClusterTokenIssuer', name: 'builtin' } } }],
     [
       'an issuer',

@@ -5,7 +5,7 @@ export const badIssuers: readonly Bad[] = [
     'an issuer of no type',
     issuer({ jwt: undefined }),
     'spec',
-    'exactly one type of issuer must be set, out of: jwt',
+    'exactly one type of issuer must be set, out of: jwt, registry',
     'both',
   ),
   ...[

@@ -2,6 +2,13 @@ import { type Bad, data, key, long, refused, secret } from './sample.ts';
 
 export const badSecrets: readonly Bad[] = [
   refused(
+    'image pull secrets of a type that pods do not pull with',
+    secret({ copies: { namespaceSelector: {}, imagePullSecretsOf: ['default'] } }),
+    'spec.secret.copies.imagePullSecretsOf',
+    'with Secrets of type kubernetes.io/dockerconfigjson only',
+    'server',
+  ),
+  refused(
     'a Secret name that is none',
     secret({ name: 'Up' }),
     'spec.secret.name',
@@ -19,14 +26,14 @@ export const badSecrets: readonly Bad[] = [
     'an unknown placeholder',
     secret(data({ key: 'a', template: '$(token):$(hots)' })),
     'spec.secret.data[0].template',
-    'unknown placeholder $(hots); known are $(token), $(tokenID), $(username), $(expiresAt)',
+    'unknown placeholder $(hots); known are $(token), $(tokenID), $(username), $(host), $(expiresAt)',
     'server',
   ),
   refused(
     'a placeholder of a later version',
-    key({ key: 'b', template: '$(host)' }),
+    key({ key: 'b', template: '$(port)' }),
     'spec.secret.data[1].template',
-    'unknown placeholder $(host)',
+    'unknown placeholder $(port)',
     'server',
   ),
   refused(
@@ -52,9 +59,9 @@ export const badSecrets: readonly Bad[] = [
   ),
   refused(
     'a format of a later version',
-    key({ key: 'b', format: 'Netrc' }),
+    key({ key: 'b', format: 'Pgpass' }),
     'spec.secret.data[1].format',
-    'supported values: "JSON"',
+    'supported values: "Netrc", "Npmrc", "DockerConfigJSON", "JSON"',
     'both',
   ),
   ...['..a', '.', '..', 'a/b', 'a b', 'ä', ''].map(name =>

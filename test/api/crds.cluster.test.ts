@@ -7,7 +7,7 @@ import { kinds } from '../../src/api/kinds.ts';
 import { apiVersion, group } from '../../src/api/names.ts';
 import { sharedCluster } from '../cluster/cluster.ts';
 import { Samples } from './on-server.ts';
-import { bot, token } from './sample.ts';
+import { bot, robot, token } from './sample.ts';
 
 const cluster = sharedCluster();
 const crds = join(import.meta.dirname, '..', '..', 'crds');
@@ -90,6 +90,12 @@ describe('kubectl', () => {
       'botuser.botmint.dev/listed\n',
     );
     expect(await get('bt', '--field-selector=status.tokenID=none', '-o', 'name')).toBe('');
+    await samples.create(robot({}, 'listed'));
+    expect(await get('robots')).toMatch(/^NAME +FULL NAME +ENABLED +READY +REASON +CREATED +EXPIRES +DESCRIPTION +AGE/);
+    expect(await get('robot', '-o', 'wide')).toMatch(/DESCRIPTION +PERMISSIONS +LAST USED +CREATED BY +AGE/);
+    expect(await get('robot', '--field-selector=spec.issuerRef.name=registry', '-o', 'name')).toBe(
+      'robotaccount.botmint.dev/listed\n',
+    );
     await cluster.kubectl(['get', 'cti']);
   });
 });
@@ -105,7 +111,7 @@ test('the examples can be applied as they are', async () => {
     '-f',
     examples,
   ]);
-  expect(applied.trim().split('\n')).toHaveLength(6);
+  expect(applied.trim().split('\n')).toHaveLength(8);
 });
 
 interface Explained {

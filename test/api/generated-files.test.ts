@@ -30,6 +30,11 @@ test.each(kinds)('the page of $kind shows every field, every rule and a manifest
   expect(page).toContain(`kind: ${kind.kind}\n`);
 });
 
+test('a page names the words that a list may have', () => {
+  const page = files['docs/reference/robotaccount.md'];
+  expect(page).toContain('each one of `PushArtifacts`, `PullArtifacts`, `DeleteArtifacts`');
+});
+
 test('the page of conditions has every reason', () => {
   for (const [reason, meaning] of Object.entries<Meaning>(reasons)) {
     const row = (files['docs/reference/conditions.md'] ?? '')

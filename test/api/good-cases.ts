@@ -1,7 +1,22 @@
 // Objects that are right: the real API server (admission.cluster.test.ts) and zod (cases.test.ts) take them.
 
 import { goodRevocations } from './revocation-cases.ts';
-import { bot, data, type Good, holder, issuer, jwt, long, says, secret, selector, token, url } from './sample.ts';
+import { goodRobots } from './robot-cases.ts';
+import {
+  bot,
+  data,
+  type Good,
+  holder,
+  issuer,
+  jwt,
+  long,
+  registryIssuer,
+  says,
+  secret,
+  selector,
+  token,
+  url,
+} from './sample.ts';
 
 export const good: readonly Good[] = [
   says('a token with nothing but what is required', token()),
@@ -36,7 +51,7 @@ export const good: readonly Good[] = [
   says('audiences and scopes', token({ audiences: ['https://a.example', 'b'], scopes: ['orders:read', 'a/b.c'] })),
   says(
     'every placeholder',
-    secret(data({ key: 'all', template: '$(token) $(tokenID) $(username) $(expiresAt) $x $y (z)' })),
+    secret(data({ key: 'all', template: '$(token) $(tokenID) $(username) $(host) $(expiresAt) $x $y (z)' })),
   ),
   says('a token inside of the ready-made JSON alone', secret(data({ key: 'token.json', format: 'JSON' }))),
   ...['.netrc', 'a', 'A_B-c.d', 'x..y', '_'].map(name => says(`key ${name}`, secret(data({ ...holder, key: name })))),
@@ -102,5 +117,36 @@ export const good: readonly Good[] = [
       },
     }),
   ),
+  says('a registry', registryIssuer()),
+  ...['r', 'registry.example.com:5000', '10.0.0.1:80', '[::1]:5000', 'localhost'].map(host =>
+    says(`a registry at ${host}`, registryIssuer({ host })),
+  ),
+  ...['robot$', 'robot_', 'r'].map(robotPrefix =>
+    says(`a registry whose robots begin with ${robotPrefix}`, registryIssuer({ robotPrefix })),
+  ),
+  says(
+    'a registry with projects for everybody',
+    registryIssuer({ tokenLifetime: '60s', anonymous: { projects: ['public', 'a__b'] } }),
+  ),
+  says('a registry with nothing for everybody', registryIssuer({ anonymous: {} })),
+  says(
+    'ceilings of a registry',
+    registryIssuer(
+      {},
+      {
+        limits: {
+          maxLifetime: '90d',
+          usernames: ['*', '{namespace}.*'],
+          projects: ['*', '{namespace}', 'shop-*', 'my--team'],
+          permissions: ['PullArtifacts', '*'],
+        },
+      },
+    ),
+  ),
+  says(
+    'a token copied to namespaces by expression',
+    secret({ copies: { namespaceSelector: { matchExpressions: [{ key: 'team', operator: 'Exists' }] } } }),
+  ),
   ...goodRevocations,
+  ...goodRobots,
 ];

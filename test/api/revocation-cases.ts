@@ -14,7 +14,7 @@ export const badRevocations: readonly Bad[] = [
     'an owner of a kind that has no credentials',
     revocation({ owner: { kind: 'Pod', namespace: 'a', name: 'b', uid: 'c' } }),
     'spec.owner.kind',
-    'supported values: "BotToken"',
+    'supported values: "BotToken", "RobotAccount"',
     'both',
   ),
   refused(
@@ -35,7 +35,7 @@ export const badRevocations: readonly Bad[] = [
     'an issuer of a type that nobody knows',
     revocation({ issuer: { kind: 'ClusterTokenIssuer', name: 'a', uid: 'b', type: 'magic' } }),
     'spec.issuer.type',
-    'supported values: "jwt"',
+    'supported values: "jwt", "registry"',
     'both',
   ),
   refused(

@@ -4,8 +4,14 @@ import { botUserKind } from '../../src/api/bot-user.ts';
 import { clusterTokenIssuerKind } from '../../src/api/cluster-token-issuer.ts';
 import { apiVersion } from '../../src/api/names.ts';
 import { revocationKind } from '../../src/api/revocation.ts';
+import { robotAccountKind } from '../../src/api/robot-account.ts';
 
-type Kind = typeof botTokenKind | typeof botUserKind | typeof clusterTokenIssuerKind | typeof revocationKind;
+type Kind =
+  | typeof botTokenKind
+  | typeof botUserKind
+  | typeof clusterTokenIssuerKind
+  | typeof revocationKind
+  | typeof robotAccountKind;
 
 export interface Manifest {
   apiVersion: string;
@@ -48,6 +54,23 @@ export const issuer = (spec: object = {}, name = 'sample'): Good => ({
   kind: clusterTokenIssuerKind,
   object: manifest('ClusterTokenIssuer', name, { jwt, ...spec }),
 });
+
+const registry = { service: 'registry.example.com', issuer: 'botmint', host: 'registry.example.com' };
+
+export const registryIssuer = (of: object = {}, spec: object = {}) =>
+  issuer({ jwt: undefined, registry: { ...registry, ...of }, ...spec });
+
+const issuerRef = { kind: 'ClusterTokenIssuer', name: 'registry' };
+
+/** A project robot. */
+export const robot = (spec: object = {}, name = 'sample'): Good => ({
+  says: '',
+  kind: robotAccountKind,
+  object: manifest('RobotAccount', name, { issuerRef, project: 'payments', expiresIn: '90d', ...spec }),
+});
+
+/** A robot of several projects. */
+export const systemRobot = (...projects: object[]) => robot({ project: undefined, projects });
 
 export const revocation = (spec: object = {}, name = 'sample'): Good => ({
   says: '',

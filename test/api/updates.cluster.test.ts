@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, sharedCluster } from '../cluster/cluster.ts';
 import { refusal, renamed, Samples } from './on-server.ts';
-import { bot, type Good, issuer, jwt, revocation, token } from './sample.ts';
+import { bot, type Good, issuer, jwt, registryIssuer, revocation, robot, systemRobot, token } from './sample.ts';
 
 const cluster = sharedCluster();
 let samples: Samples;
@@ -66,6 +66,39 @@ describe('an update', () => {
     ],
     ['that takes the username away', bot({ username: 'a' }), { username: null }, 'spec.username', 'is immutable'],
     ['that gives another username than the default', bot(), { username: 'b' }, 'spec.username', 'is immutable'],
+    ['of issuerRef of a robot', robot(), { issuerRef: { name: 'other' } }, 'spec.issuerRef', 'issuerRef is immutable'],
+    ['of its name', robot({ name: 'a' }), { name: 'b' }, 'spec.name', "the robot's name (spec.name"],
+    ['that takes its name away', robot({ name: 'a' }), { name: null }, 'spec.name', 'is immutable'],
+    ['of its project', robot(), { project: 'b' }, 'spec.project', 'cannot be transferred to another project'],
+    [
+      'that makes a system robot of a project robot',
+      robot(),
+      { project: null, projects: [{ name: 'payments' }] },
+      'spec.project',
+      'cannot be transferred to another project',
+    ],
+    [
+      'of the name of its Secret',
+      robot(),
+      { secret: { name: 'b' } },
+      'spec.secret.name',
+      'is immutable: make a new RobotAccount',
+    ],
+    [
+      'of the type of its Secret',
+      robot(),
+      { secret: { type: 'Opaque' } },
+      'spec.secret.type',
+      'is immutable, as it is in Kubernetes: make a new RobotAccount',
+    ],
+    ['of robotPrefix', registryIssuer(), { registry: { robotPrefix: 'r_' } }, 'spec.registry.robotPrefix', 'immutable'],
+    [
+      'of the type of an issuer',
+      issuer(),
+      { jwt: null, registry: { service: 'a', issuer: 'b', host: 'c' } },
+      'spec',
+      'the type of an issuer is immutable',
+    ],
     ['of issuerURL', issuer(), { jwt: other }, 'spec.jwt.issuerURL', 'issuerURL is immutable'],
     ['that takes the type of an issuer away', issuer(), { jwt: null }, 'spec', 'the type of an issuer is immutable'],
     ['of what a Revocation is for', revocation(), { owner: { name: 'other' } }, 'spec.owner', 'owner is immutable'],
@@ -114,6 +147,31 @@ describe('an update', () => {
       },
     ],
     ['that revokes', token(), { revoked: true }],
+    [
+      'of all else in a robot',
+      robot(),
+      {
+        permissions: ['PullArtifacts'],
+        description: 'x',
+        expiresIn: 'never',
+        notAfter: '2027-01-30T00:00:00Z',
+        disabled: true,
+        adoptionPolicy: 'Adopt',
+        deletionPolicy: 'Retain',
+        secret: {
+          data: [{ key: '.dockerconfigjson', format: 'DockerConfigJSON' }],
+          valueFrom: { secretKeyRef: { name: 'own', key: 'a' } },
+          copies: { namespaceSelector: {} },
+        },
+      },
+    ],
+    ['that gives a system robot other projects', systemRobot({ name: 'a' }), { projects: [{ name: '*' }] }],
+    ["that spells out a robot's name", robot({}, 'spelled'), { name: 'spelled' }],
+    [
+      'of all else in a registry',
+      registryIssuer(),
+      { registry: { service: 'b', issuer: 'c', host: 'd', tokenLifetime: '1h', anonymous: { projects: ['a'] } } },
+    ],
     ['that spells out the name of the Secret', token({}, 'spelled'), { secret: { name: 'spelled' } }],
     ['of all else in a BotUser', bot(), { description: 'x', identities: [{ service: 'a', id: 'b' }] }],
     ['that spells out the username', bot({}, 'spelled'), { username: 'spelled' }],

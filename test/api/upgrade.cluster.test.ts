@@ -65,36 +65,36 @@ describe('a BotToken', () => {
     const next = changed(current, spec => {
       const { botUserRef, secret } = spec.properties ?? {};
       Object.assign(botUserRef?.properties ?? {}, { namespace: { type: 'string', maxLength: 63 } });
-      Object.assign(secret?.properties?.data?.items?.properties?.format ?? {}, { enum: ['JSON', 'Netrc'] });
+      Object.assign(secret?.properties?.data?.items?.properties?.format ?? {}, { enum: ['JSON', 'Pgpass'] });
     });
-    const netrc = { botUserRef: { name: 'a', namespace: 'b' }, secret: { data: [{ key: 'a', format: 'Netrc' }] } };
+    const pgpass = { botUserRef: { name: 'a', namespace: 'b' }, secret: { data: [{ key: 'a', format: 'Pgpass' }] } };
     const kind = new Installed(next, `namespaces/${namespace}/`);
-    await kind.serve(next, token(netrc).object, 'accepted');
-    await kind.create('newer', token(netrc).object.spec);
+    await kind.serve(next, token(pgpass).object, 'accepted');
+    await kind.create('newer', token(pgpass).object.spec);
     await kind.patch('newer', { metadata: { finalizers: [finalizer] } });
 
-    await kind.serve(current, token(netrc).object, 'refused');
+    await kind.serve(current, token(pgpass).object, 'refused');
     await kind.goes('newer');
   });
 });
 
 describe('a ClusterTokenIssuer', () => {
   test('of a type of a newer version can still be let go, and changes no type', async () => {
-    const registry = { schema: z.object({ service: z.string().max(253).describe('-') }).describe('-'), limits: [] };
-    const spec = issuerSpec({ ...issuerTypes, registry });
+    const quay = { schema: z.object({ service: z.string().max(253).describe('-') }).describe('-'), limits: [] };
+    const spec = issuerSpec({ ...issuerTypes, quay });
     const older = crdOf(clusterTokenIssuerKind);
     const newer = changed(older, before => Object.assign(before, structural(spec)));
-    const object = issuer({ jwt: undefined, registry: { service: 'r' } }).object;
+    const object = issuer({ jwt: undefined, quay: { service: 'r' } }).object;
     const kind = new Installed(older, '');
     await kind.serve(newer, object, 'accepted');
-    await kind.create('registry', object.spec);
-    await kind.patch('registry', { metadata: { finalizers: [finalizer] } });
-    const withJWT = { spec: { jwt, registry: null } };
-    await expect(kind.patch('registry', withJWT)).rejects.toThrow('the type of an issuer is immutable');
+    await kind.create('quay', object.spec);
+    await kind.patch('quay', { metadata: { finalizers: [finalizer] } });
+    const withJWT = { spec: { jwt, quay: null } };
+    await expect(kind.patch('quay', withJWT)).rejects.toThrow('the type of an issuer is immutable');
 
     await kind.serve(older, object, 'refused');
-    await expect(kind.patch('registry', withJWT)).rejects.toThrow('the type of an issuer is immutable');
-    await kind.goes('registry');
+    await expect(kind.patch('quay', withJWT)).rejects.toThrow('the type of an issuer is immutable');
+    await kind.goes('quay');
   });
 });
 

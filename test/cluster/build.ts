@@ -71,13 +71,14 @@ async function build(directory: string, say: (line: string) => void): Promise<vo
 }
 
 /** What a build that was killed has left; only the holder of the lock comes here. */
-async function removeLeftovers(directory: string): Promise<void> {
+export async function removeLeftovers(directory: string): Promise<void> {
   const parent = dirname(directory);
   const left = (await readdir(parent)).filter(name => name.startsWith(`${basename(directory)}.building-`));
   for (const name of left) await rm(join(parent, name), { recursive: true, force: true });
 }
 
-function requireGo(): void {
+/** Throws SetupNeeded when there is no Go, or one that cannot fetch the toolchain that it needs. */
+export function requireGo(): void {
   const remedy = `install Go ${oldestGo.join('.')} or newer (https://go.dev/dl), or set BOTMINT_KUBECONFIG to use a cluster`;
   // Outside of the sources, and with the local toolchain: only the installed version is asked for.
   const answer = spawnSync('go', ['version'], { env: { ...process.env, GOTOOLCHAIN: 'local' }, cwd: tmpdir() });
@@ -90,9 +91,10 @@ function requireGo(): void {
   }
 }
 
-async function go(args: string[]): Promise<void> {
+/** Runs a go command to its end in a module; throws SetupNeeded with what it said when it fails. */
+export async function go(args: string[], module = { directory: sources, name: 'the control plane' }): Promise<void> {
   const environment = { ...process.env, GOTOOLCHAIN: 'auto', GOWORK: 'off' };
-  const child = spawn('go', args, { cwd: sources, env: environment, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn('go', args, { cwd: module.directory, env: environment, stdio: ['ignore', 'ignore', 'pipe'] });
   const kill = () => child.kill();
   process.once('exit', kill);
   let said = '';
@@ -101,5 +103,5 @@ async function go(args: string[]): Promise<void> {
   });
   const code = await new Promise(resolve => child.on('close', resolve));
   process.off('exit', kill);
-  if (code !== 0) throw new SetupNeeded(`go ${args[0]} of the control plane failed:\n${said.trim()}`);
+  if (code !== 0) throw new SetupNeeded(`go ${args[0]} of ${module.name} failed:\n${said.trim()}`);
 }

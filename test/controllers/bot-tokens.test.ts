@@ -8,6 +8,7 @@ import { Caches } from '../../src/controllers/caches.ts';
 import { HandOver } from '../../src/controllers/hand-over.ts';
 import { SigningKeys } from '../../src/controllers/signing-keys.ts';
 import { tokenMetrics } from '../../src/controllers/world.ts';
+import { botTokens } from '../../src/decide/bot-token.ts';
 import { wantedMetadata } from '../../src/decide/secret-metadata.ts';
 import { generateSigningKey } from '../../src/issuers/jwt/keys.ts';
 import type { KubeObject } from '../../src/kube/objects.ts';
@@ -60,7 +61,7 @@ async function world(o: {
     },
     data: { 'key.pem': Buffer.from(made.privateKey.reveal()).toString('base64') },
   };
-  const marks = wantedMetadata(served, { revision: 3, tokenID, inputs });
+  const marks = wantedMetadata({ kind: botTokens, object: served }, { revision: 3, tokenID, inputs });
   const secret = {
     metadata: {
       ...marks,

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { Consumers, Restarts } from '../../src/controllers/consumers.ts';
+import { botTokens } from '../../src/decide/bot-token.ts';
 import { restartAnnotation, restartPatch, type Target, type TargetSeen } from '../../src/decide/rollout.ts';
 import type { KubeObject } from '../../src/kube/objects.ts';
 import { applyMergePatch } from '../base/apply-merge-patch.ts';
@@ -70,7 +71,7 @@ async function restart(consumers: Consumers, targets: readonly Target[], token =
 
 test('a restart changes one annotation, at the version that was read', async () => {
   const { client, stored, requests } = await world();
-  const seen = await restart(new Consumers(client, new Restarts()), [web, agent]);
+  const seen = await restart(new Consumers(client, botTokens, new Restarts()), [web, agent]);
   for (const path of ['deployments/web', 'daemonsets/agent'])
     expect(stored.get(`/apis/apps/v1/namespaces/team-a/${path}`)?.spec).toEqual({
       template: { metadata: { annotations: { [key]: tokenID } } },
@@ -89,7 +90,7 @@ test('a restart changes one annotation, at the version that was read', async () 
 
 test('after a conflict it is read again, and not taken for restarted', async () => {
   const { client, stored } = await world();
-  const consumers = new Consumers(client, new Restarts());
+  const consumers = new Consumers(client, botTokens, new Restarts());
   consumers.seen(rolling);
   await consumers.look(rolling, { do: 'read-workloads', targets: [web] }, signal);
   const seen = consumers.seen(rolling).get('Deployment/web');
@@ -121,19 +122,19 @@ test.each<[string, Parameters<typeof world>[0], TargetSeen]>([
   ['went after it was read', { refuse: { 'PATCH web': [404, 'NotFound'] } }, { state: 'found' } as never],
 ])('one that %s holds up no other', async (_, o, expected) => {
   const { client } = await world(o);
-  const seen = await restart(new Consumers(client, new Restarts()), [web, agent]);
+  const seen = await restart(new Consumers(client, botTokens, new Restarts()), [web, agent]);
   expect(seen.get('Deployment/web')).toMatchObject(expected);
   if (o?.names === undefined) expect(seen.get('DaemonSet/agent')).toMatchObject({ restarted: true });
 });
 
 test.each([401, 503])('an answer of %s says nothing of the workload: the pass fails', async code => {
   const { client } = await world({ refuse: { 'PATCH web': [code, 'x'] } });
-  await expect(restart(new Consumers(client, new Restarts()), [web])).rejects.toThrow();
+  await expect(restart(new Consumers(client, botTokens, new Restarts()), [web])).rejects.toThrow();
 });
 
 test('one that was patched is restarted, though a webhook took the annotation off in passing', async () => {
   const { client } = await world({ drops: true });
-  const seen = await restart(new Consumers(client, new Restarts()), [web]);
+  const seen = await restart(new Consumers(client, botTokens, new Restarts()), [web]);
   expect(seen.get('Deployment/web')).toMatchObject({ restarted: true, workload: { templateAnnotations: {} } });
 });
 
@@ -142,10 +143,13 @@ test('what was seen restarted is known, though it was not this process that did 
   const restarts = new Restarts();
   const path = '/apis/apps/v1/namespaces/team-a/deployments/web';
   const annotate = (value: string | null) =>
-    stored.set(path, applyMergePatch(stored.get(path), restartPatch('deploy', value as string)) as Stored);
+    stored.set(
+      path,
+      applyMergePatch(stored.get(path), restartPatch({ kind: botTokens, object: served }, value as string)) as Stored,
+    );
   for (const value of [tokenID, null]) {
     annotate(value);
-    const consumers = new Consumers(client, restarts);
+    const consumers = new Consumers(client, botTokens, restarts);
     consumers.seen(rolling);
     await consumers.look(rolling, { do: 'read-workloads', targets: [web] }, signal);
     expect(consumers.seen(rolling).get('Deployment/web')).toMatchObject({ restarted: true });
@@ -154,7 +158,7 @@ test('what was seen restarted is known, though it was not this process that did 
 
 test('for another token everything is looked at again, also within one pass', async () => {
   const { client } = await world();
-  const consumers = new Consumers(client, new Restarts());
+  const consumers = new Consumers(client, botTokens, new Restarts());
   expect((await restart(consumers, [web])).size).toBe(1);
   const next = `${tokenID}-next`;
   const rotated = withStatus({
@@ -169,19 +173,19 @@ test('for another token everything is looked at again, also within one pass', as
 test('what one pass has restarted, the next one knows, until nothing is open', async () => {
   const { client, stored } = await world();
   const restarts = new Restarts();
-  await restart(new Consumers(client, restarts), [web]);
+  await restart(new Consumers(client, botTokens, restarts), [web]);
   const path = '/apis/apps/v1/namespaces/team-a/deployments/web';
   stored.set(
     path,
     applyMergePatch(stored.get(path), { spec: { template: { metadata: { annotations: { [key]: null } } } } }) as Stored,
   );
   const again = async () => {
-    const consumers = new Consumers(client, restarts);
+    const consumers = new Consumers(client, botTokens, restarts);
     consumers.seen(rolling);
     await consumers.look(rolling, { do: 'read-workloads', targets: [web] }, signal);
     return consumers.seen(rolling).get('Deployment/web');
   };
   expect(await again()).toMatchObject({ restarted: true, workload: { templateAnnotations: {} } });
-  new Consumers(client, restarts).seen(served);
+  new Consumers(client, botTokens, restarts).seen(served);
   expect(await again()).toMatchObject({ restarted: false });
 });

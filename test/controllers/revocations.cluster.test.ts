@@ -52,7 +52,11 @@ async function world(spec: Partial<Revocation['spec']> = {}) {
     void told.push(`${reason}: ${message}`);
   const revoker = new Scripted();
   const all = { caches, client, clock, metrics: tokenMetrics(metrics), report };
-  const revocations = new Revocations(all, { revokers: { jwt: revoker }, clusterID: 'this-cluster', owns: () => true });
+  const revocations = new Revocations(all, {
+    revokers: { jwt: revoker, registry: revoker },
+    clusterID: 'this-cluster',
+    owns: () => true,
+  });
   const { object } = revocation(spec);
   const made = await client.create(
     revocationKind,

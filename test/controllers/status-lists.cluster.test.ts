@@ -256,7 +256,7 @@ describe('a list that somebody edits', () => {
 /** What the cache of a replica shows of the tokens of a namespace. */
 function indexesOf({ caches }: Awaited<ReturnType<Place['replica']>>, namespace: string) {
   const own = [...caches.tokens.values()].filter(({ metadata }) => metadata.namespace === namespace);
-  return own.flatMap(token => carriedBy({ token, secret: { state: 'absent', confirmed: false } }));
+  return own.flatMap(token => carriedBy({ object: token, secret: { state: 'absent', confirmed: false } }));
 }
 
 describe('what was left behind', () => {

@@ -1,12 +1,12 @@
 import { BotToken } from '../../src/api/bot-token.ts';
 import type { BotUser } from '../../src/api/bot-user.ts';
 import { timestamp } from '../../src/api/conditions.ts';
-import type { Inputs } from '../../src/api/inputs.ts';
+import type { TokenInputs } from '../../src/api/inputs.ts';
 import { revokeFinalizer, tokenIDAnnotation } from '../../src/api/names.ts';
 import type { Revocation } from '../../src/api/revocation.ts';
 import type { TokenStatus } from '../../src/api/token-status.ts';
 import { SecretValue } from '../../src/base/secret-value.ts';
-import type { Step } from '../../src/decide/bot-token-seen.ts';
+import type { Step } from '../../src/decide/credential-seen.ts';
 import { joined, revocationNameOf } from '../../src/decide/hand-over.ts';
 import type { ListChange } from '../../src/decide/listing.ts';
 import type { restartPatch } from '../../src/decide/rollout.ts';
@@ -219,7 +219,7 @@ export class ApiServer {
 
   /** What the BotUser's own controller does: it goes when no credential is recorded for it. */
   releaseBotUser(): void {
-    const recorded = this.token?.status?.issued?.inputs as Inputs | undefined; // as our own record wrote it
+    const recorded = this.token?.status?.issued?.inputs as TokenInputs | undefined; // as our own record wrote it
     const { uid, deletionTimestamp } = this.botUser?.metadata ?? {};
     if (deletionTimestamp !== undefined && recorded?.botUser.uid !== uid) this.botUser = undefined;
   }

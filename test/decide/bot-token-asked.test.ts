@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { pausedAnnotation, replaceAnnotation, rotateAnnotation } from '../../src/api/names.ts';
-import { decide } from '../../src/decide/bot-token.ts';
-import type { Step } from '../../src/decide/bot-token-seen.ts';
+import { decide } from '../../src/decide/credential.ts';
+import type { Step } from '../../src/decide/credential-seen.ts';
 import {
   absent,
   annotated,
@@ -153,7 +153,7 @@ describe('a paused token', () => {
   test.each<[string, Partial<Situation>, Step['do']]>([
     ['deletion', { token: deleting(paused) }, 'delete-secret'],
     ['revocation', { token: { ...paused, spec: { ...paused.spec, revoked: true } } }, 'delete-secret'],
-    ['the deletion of its bot', { token: paused, botUser: undefined, confirmed: { botUser: true } }, 'delete-secret'],
+    ['the deletion of its bot', { token: paused, botUser: undefined, confirmed: { principal: true } }, 'delete-secret'],
   ])('is not spared %s', (_, given, step) => expect(decide(seen(given), now).do).toBe(step));
 
   test('only by the word true', () => {
@@ -231,8 +231,10 @@ describe('a Secret whose name another one has taken', () => {
   test('what was lost ends with its bot', () => {
     const after = recorded(seen({ secret: foreign }));
     const unconfirmed = seen({ token: after, secret: foreign, botUser: undefined });
-    expect(decide(unconfirmed, now)).toEqual({ do: 'confirm', what: 'bot-user' });
-    const revoked = recorded(seen({ token: after, secret: foreign, botUser: undefined, confirmed: { botUser: true } }));
+    expect(decide(unconfirmed, now)).toEqual({ do: 'confirm', what: 'principal' });
+    const revoked = recorded(
+      seen({ token: after, secret: foreign, botUser: undefined, confirmed: { principal: true } }),
+    );
     expect(revoked.status).not.toHaveProperty('previous');
   });
 });

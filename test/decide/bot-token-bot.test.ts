@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { BotUser } from '../../src/api/bot-user.ts';
-import { decide } from '../../src/decide/bot-token.ts';
-import { tokenGrant } from '../../src/decide/grant.ts';
+import { tokenGrant } from '../../src/decide/bot-token-grant.ts';
+import { decide } from '../../src/decide/credential.ts';
 import {
   absent,
   botUser,
@@ -17,6 +17,7 @@ import {
   withSpec,
   withUserSpec,
 } from './healthy.ts';
+import { registry } from './robots.ts';
 import { told } from './told.ts';
 
 // What a BotUser says of its tokens: disabled, its end, and whose they may be.
@@ -108,3 +109,17 @@ function waiting(): Partial<Situation> {
   const retry = { attempts: 3, at: later(300), reason: 'WriteRefused' };
   return { token: { ...served, status: { ...served.status, retry } } };
 }
+
+describe('an issuer that cannot do what is asked for', () => {
+  test('issues no tokens where it is a registry', () => {
+    expect(told(seen({ token: finalized, secret: absent, issuer: registry }))).toBe(
+      'Ready=False, Stalled=True, UnsupportedByIssuer',
+    );
+  });
+
+  test.each([{ template: '$(token)@$(host)' }, { format: 'Netrc' as const }])('has no host for %o', entry => {
+    const data = [{ key: 'k', ...entry }];
+    const token = { ...finalized, spec: { ...finalized.spec, secret: { ...finalized.spec.secret, data } } };
+    expect(told(seen({ token, secret: absent }))).toBe('Ready=False, Stalled=True, UnsupportedByIssuer');
+  });
+});

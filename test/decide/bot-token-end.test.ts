@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { decide } from '../../src/decide/bot-token.ts';
-import type { Step } from '../../src/decide/bot-token-seen.ts';
+import { decide } from '../../src/decide/credential.ts';
+import type { Step } from '../../src/decide/credential-seen.ts';
 import {
   absent,
   botUser,
@@ -82,12 +82,12 @@ describe('`revoked: true`', () => {
 
 describe('a bot that is gone', () => {
   const without = (change: Partial<Situation> = {}) => seen({ botUser: undefined, ...change });
-  const sure = { botUser: true };
+  const sure = { principal: true };
 
   test('is looked for live before anything is revoked', () => {
-    expect(decide(without(), now)).toEqual({ do: 'confirm', what: 'bot-user' });
-    expect(decide(without({ secret: absent }), now)).toEqual({ do: 'confirm', what: 'bot-user' });
-    expect(decide(without({ token: finalized }), now)).toEqual({ do: 'confirm', what: 'bot-user' });
+    expect(decide(without(), now)).toEqual({ do: 'confirm', what: 'principal' });
+    expect(decide(without({ secret: absent }), now)).toEqual({ do: 'confirm', what: 'principal' });
+    expect(decide(without({ token: finalized }), now)).toEqual({ do: 'confirm', what: 'principal' });
   });
 
   test('takes its tokens with it', () => {
@@ -104,7 +104,7 @@ describe('a bot that is gone', () => {
 
   test('and has come back under another UID gets a new credential, and the old one no overlap', () => {
     const again = { botUser: recreated(botUser) };
-    expect(decide(seen(again), now)).toEqual({ do: 'confirm', what: 'bot-user' });
+    expect(decide(seen(again), now)).toEqual({ do: 'confirm', what: 'principal' });
     expect(decide(seen({ ...again, confirmed: sure }), now)).toMatchObject({
       do: 'issue',
       cause: 'narrowed',
@@ -123,12 +123,12 @@ describe('a bot that is being deleted', () => {
   const going = { botUser: deleting(botUser) };
 
   test('is looked at live first: the cache may show the one before', () => {
-    expect(decide(seen(going), now)).toEqual({ do: 'confirm', what: 'bot-user' });
+    expect(decide(seen(going), now)).toEqual({ do: 'confirm', what: 'principal' });
   });
 
   test('takes its tokens with it', () => {
-    expect(decide(seen({ ...going, confirmed: { botUser: true } }), now)).toEqual(removal);
-    const after = seen({ ...going, confirmed: { botUser: true }, secret: gone });
+    expect(decide(seen({ ...going, confirmed: { principal: true } }), now)).toEqual(removal);
+    const after = seen({ ...going, confirmed: { principal: true }, secret: gone });
     expect(told(after)).toBe('Ready=False, Reconciling=True, BotUserDeleted');
     expect(recorded(after).status).not.toHaveProperty('tokenID');
   });
@@ -150,7 +150,7 @@ describe('a bot that a newer version wrote', () => {
   ])('leaves a credential %s alone', (_, given) => {
     expect(told(seen({ ...given, ...known }))).toBe('Ready=False, Reconciling=True, UnknownFormat');
     const { status } = recorded(seen({ ...given, ...known }));
-    expect(status?.tokenID).toBe(seen(given).token.status?.tokenID);
+    expect(status?.tokenID).toBe(seen(given).object.status?.tokenID);
     expect(status?.conditions?.[0]?.message).not.toContain('create it');
   });
 
@@ -193,7 +193,7 @@ describe('the end of a credential', () => {
   test('is said in the second in which it comes', () => {
     const soon = { ...madeFrom({ expiresAt: later(60) }) };
     const given = seen({ ...soon, token: { ...soon.token, spec: fixed } });
-    expect(decide({ ...given, token: recorded(given) }, now)).toEqual({ do: 'rest', until: new Date(later(60)) });
+    expect(decide({ ...given, object: recorded(given) }, now)).toEqual({ do: 'rest', until: new Date(later(60)) });
     expect(told(given, new Date(later(59)))).toBe('Ready=True, ExpiresSoon');
     expect(told(given, new Date(later(60)))).toBe('Ready=False, Stalled=True, Expired');
   });
@@ -220,7 +220,7 @@ describe('the end of a credential', () => {
   test('is no beginning for an edit of its bot, or for a bot that was made anew', () => {
     const edited = { ...botUser, spec: { ...botUser.spec, identities: [] } };
     expect(told(seen({ ...over, botUser: edited }))).toBe('Ready=False, Stalled=True, Expired');
-    const confirmed = { botUser: true };
+    const confirmed = { principal: true };
     expect(told(seen({ ...over, botUser: recreated(botUser), confirmed }))).toBe('Ready=False, Stalled=True, Expired');
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { decide } from '../../src/decide/bot-token.ts';
+import { decide } from '../../src/decide/credential.ts';
 import { inputs, later, now, secretOf, seen, served, tokenID, uid, withSpec, withStatus } from './healthy.ts';
 import { recorded, told } from './told.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { BotToken } from '../../src/api/bot-token.ts';
-import { decide } from '../../src/decide/bot-token.ts';
+import { decide } from '../../src/decide/credential.ts';
 import {
   absent,
   botUser,
@@ -150,7 +150,7 @@ describe('a write that the API server refuses', () => {
   test('holds up neither a deletion nor a revocation', () => {
     const token = recorded(seen({ token: withSpec({ label: 'x' }), refused }));
     expect(decide(seen({ token: withSpec({ revoked: true }, token) }), now).do).toBe('delete-secret');
-    expect(decide(seen({ token, botUser: undefined, confirmed: { botUser: true } }), now).do).toBe('delete-secret');
+    expect(decide(seen({ token, botUser: undefined, confirmed: { principal: true } }), now).do).toBe('delete-secret');
   });
 
   test.each<[string, Partial<Situation>, string]>([
@@ -185,7 +185,7 @@ describe('a Secret that the API server refuses to delete', () => {
   describe.each<[string, Partial<Situation> & { token: BotToken }]>([
     ['of a token that is revoked', { token: withSpec({ revoked: true }) }],
     ['of a token that is deleted', { token: deleted }],
-    ['of a bot that is gone', { token: served, botUser: undefined, confirmed: { botUser: true } }],
+    ['of a bot that is gone', { token: served, botUser: undefined, confirmed: { principal: true } }],
   ])('%s', (_, given) => {
     const once = recorded(seen({ ...given, refused }));
 
@@ -210,7 +210,7 @@ describe('a Secret that the API server refuses to delete', () => {
   });
 
   test('does not hold up what the token gets once its bot is back', () => {
-    const waiting = recorded(seen({ botUser: undefined, confirmed: { botUser: true }, refused }));
+    const waiting = recorded(seen({ botUser: undefined, confirmed: { principal: true }, refused }));
     expect(told(seen({ token: waiting }))).toBe('Ready=True, Issued');
     expect(recorded(seen({ token: waiting })).status).not.toHaveProperty('retry');
   });

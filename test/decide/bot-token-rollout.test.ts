@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { BotToken } from '../../src/api/bot-token.ts';
-import { Inputs } from '../../src/api/inputs.ts';
+import { TokenInputs } from '../../src/api/inputs.ts';
 import { pausedAnnotation } from '../../src/api/names.ts';
-import { decide } from '../../src/decide/bot-token.ts';
-import type { Observed } from '../../src/decide/bot-token-seen.ts';
+import { decide } from '../../src/decide/credential.ts';
+import type { Observed } from '../../src/decide/credential-seen.ts';
 import { type Rollout, restartAnnotation, type TargetSeen, type TargetsSeen } from '../../src/decide/rollout.ts';
 import {
   botUser,
@@ -52,8 +52,8 @@ function written(of: Observed, at = now): Partial<Status> & { conditions?: Statu
 }
 
 /** The Secret is one revision ahead of the record. */
-function rotated(token: BotToken, change: Partial<Inputs> = {}): Observed {
-  const made = Inputs.parse({
+function rotated(token: BotToken, change: Partial<TokenInputs> = {}): Observed {
+  const made = TokenInputs.parse({
     ...inputs,
     issuedAt: later(0),
     expiresAt: later(90 * 86_400),
@@ -80,7 +80,7 @@ describe('a roll-out begins with the record of a new token', () => {
   });
 
   test('and where the old one lives to its own end, nothing is held', () => {
-    const made = Inputs.parse({ ...inputs, issuedAt: later(0), expiresAt: later(90 * 86_400) });
+    const made = TokenInputs.parse({ ...inputs, issuedAt: later(0), expiresAt: later(90 * 86_400) });
     const secret = secretOf(served, { revision: 4, tokenID: `${uid}.4.new`, inputs: made });
     const end = served.status?.expiresAt ?? '';
     expect(written(seen({ token: withRestart(), secret }))).toMatchObject({
@@ -197,7 +197,7 @@ describe('nothing is read or restarted', () => {
       'for one whose bot is disabled',
       { token: rolling, botUser: { ...botUser, spec: { ...botUser.spec, disabled: true } } },
     ],
-    ['for one whose bot is gone', { token: rolling, botUser: undefined, confirmed: { botUser: true } }],
+    ['for one whose bot is gone', { token: rolling, botUser: undefined, confirmed: { principal: true } }],
     ['while the Secret is not there', { token: rolling, secret: gone }],
     [
       'while somebody sees to a Secret that was edited',

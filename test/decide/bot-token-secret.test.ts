@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { inputsAnnotation, managedLabel, ownerUIDAnnotation, tokenIDAnnotation } from '../../src/api/names.ts';
-import { decide } from '../../src/decide/bot-token.ts';
-import type { SecretSeen, Step } from '../../src/decide/bot-token-seen.ts';
+import { decide } from '../../src/decide/credential.ts';
+import type { SecretSeen, Step } from '../../src/decide/credential-seen.ts';
 import {
   fresh,
   gone,
@@ -210,7 +210,7 @@ describe('a form that this version does not know', () => {
   test.each<[string, Parameters<typeof seen>[0]]>([
     ['in the record', { token: unknownRecord }],
     ['in the record, the Secret being lost', { token: unknownRecord, secret: gone }],
-    ['in the record, the bot being gone', { token: unknownRecord, botUser: undefined, confirmed: { botUser: true } }],
+    ['in the record, the bot being gone', { token: unknownRecord, botUser: undefined, confirmed: { principal: true } }],
     ['in the Secret', { secret: unknownMarks }],
     [
       'in the Secret of a token without a record',

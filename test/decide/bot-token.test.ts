@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { decide } from '../../src/decide/bot-token.ts';
-import type { Observed, Step } from '../../src/decide/bot-token-seen.ts';
+import { decide } from '../../src/decide/credential.ts';
+import type { Observed, Step } from '../../src/decide/credential-seen.ts';
 import {
   absent,
   botUser,

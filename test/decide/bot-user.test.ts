@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { BotUser } from '../../src/api/bot-user.ts';
 import { revokeFinalizer } from '../../src/api/names.ts';
+import { botUserGrant } from '../../src/decide/bot-token-grant.ts';
 import { decide, type Observed } from '../../src/decide/bot-user.ts';
-import { botUserGrant } from '../../src/decide/grant.ts';
 import { applyMergePatch } from '../base/apply-merge-patch.ts';
 import { botUser, deleting, issuer, later, now } from './healthy.ts';
 

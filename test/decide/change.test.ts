@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
-import { type Change, changeOf } from '../../src/decide/change.ts';
-import type { Wish } from '../../src/decide/grant.ts';
+import { botTokens } from '../../src/decide/bot-token.ts';
+import type { Change } from '../../src/decide/change.ts';
+import type { TokenWish } from '../../src/decide/grant.ts';
 import { inputs } from './healthy.ts';
 
 const { username, issuer, botUser, expiresIn, audiences, scopes, identities } = inputs;
-const same: Wish = {
+const same: TokenWish = {
   username,
   issuer: { ...issuer, kind: 'ClusterTokenIssuer' },
   botUser,
@@ -18,9 +19,10 @@ const same: Wish = {
   replace: undefined,
   withdrawnKeys: [],
 };
+const { changeOf } = botTokens;
 const github = { service: 'github', id: 'acme-ci' };
 
-test.each<[string, Partial<Wish>, Change]>([
+test.each<[string, Partial<TokenWish>, Change]>([
   ['the same', {}, 'none'],
   ['a stop of the key that signed it', { withdrawnKeys: ['key-0', 'key-1'] }, 'replaced'],
   ['a stop of another key', { withdrawnKeys: ['key-0'] }, 'none'],

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { BotToken } from '../../src/api/bot-token.ts';
 import { replaceAnnotation, rotateAnnotation } from '../../src/api/names.ts';
-import { decide } from '../../src/decide/bot-token.ts';
-import type { Step } from '../../src/decide/bot-token-seen.ts';
+import { decide } from '../../src/decide/credential.ts';
+import type { Step } from '../../src/decide/credential-seen.ts';
 import {
   annotated,
   botUser,
@@ -99,7 +100,7 @@ test.each(tested)('$row: $answer', ({ row, answer }) => {
 function answerOf(change: Partial<Situation>): string {
   const given = seen(change);
   let step: Step = decide(given, now);
-  if (step.do === 'write-status') step = decide({ ...given, token: written(given.token, step) }, now);
+  if (step.do === 'write-status') step = decide({ ...given, object: written(given.object as BotToken, step) }, now);
   if (step.do === 'issue') return step.replaces ? 'replaces' : 'overlap';
   const words: { [does in Step['do']]?: string } = { render: 'entries', label: 'metadata', rest: 'nothing' };
   return words[step.do] ?? step.do;

@@ -1,12 +1,13 @@
 import type { BotToken } from '../../src/api/bot-token.ts';
 import type { BotUser } from '../../src/api/bot-user.ts';
-import type { ClusterTokenIssuer } from '../../src/api/cluster-token-issuer.ts';
+import type { ClusterTokenIssuer, IssuerOf } from '../../src/api/cluster-token-issuer.ts';
 import { conditionsOf } from '../../src/api/conditions.ts';
-import { Inputs } from '../../src/api/inputs.ts';
+import { TokenInputs } from '../../src/api/inputs.ts';
 import { revokeFinalizer } from '../../src/api/names.ts';
 import type { Revocation } from '../../src/api/revocation.ts';
-import type { BotUserSeen, Observed, OwnSecret, Refused, SecretSeen } from '../../src/decide/bot-token-seen.ts';
-import { isSuspended, tokenGrant } from '../../src/decide/grant.ts';
+import { botTokens, botUserNameOf } from '../../src/decide/bot-token.ts';
+import { isSuspended, tokenGrant } from '../../src/decide/bot-token-grant.ts';
+import type { Observed, OwnSecret, PrincipalSeen, Refused, SecretSeen } from '../../src/decide/credential-seen.ts';
 import type { TargetsSeen } from '../../src/decide/rollout.ts';
 import { type SecretMetadata, wantedMetadata } from '../../src/decide/secret-metadata.ts';
 
@@ -17,7 +18,7 @@ export const uid = '5f0c2a3e-6c1b-4f4e-9a55-0d6f3e0b8f11';
 export const tokenID = `${uid}.3.kq0wfY2nq3Vb1x9T`;
 const born = { resourceVersion: '7', generation: 1, creationTimestamp: '2026-11-01T00:00:00Z' };
 
-export const issuer: ClusterTokenIssuer = {
+export const issuer: IssuerOf<'jwt'> = {
   metadata: { name: 'builtin', uid: 'issuer-uid', ...born },
   spec: {
     jwt: {
@@ -53,7 +54,7 @@ export const botUser: BotUser = {
   },
 };
 
-export const inputs: Inputs = {
+export const inputs: TokenInputs = {
   format: 1,
   username: 'ci-bot',
   issuer: { kind: 'ClusterTokenIssuer', name: 'builtin', uid: 'issuer-uid' },
@@ -114,7 +115,7 @@ export const secret: OwnSecret = {
   state: 'ours',
   uid: 'secret-uid',
   resourceVersion: '40',
-  metadata: wantedMetadata(served, { revision: 3, tokenID, inputs }),
+  metadata: wantedMetadata({ kind: botTokens, object: served }, { revision: 3, tokenID, inputs }),
   digest: inputs.digest,
   unreadable: false,
 };
@@ -147,10 +148,11 @@ export interface Situation {
 export function seen(change: Partial<Situation> = {}): Observed {
   const { token = served, confirmed, revocations = [], earlierClaim, refused, targets = new Map() } = change;
   return {
-    token,
-    botUser: botUserSeen({ botUser, issuer, rivals: [], ...change, token }),
+    kind: botTokens,
+    object: token,
+    principal: botUserSeen({ botUser, issuer, rivals: [], ...change, token }),
     secret: change.secret ?? secret,
-    confirmed: { botUser: false, issuer: false, ...confirmed },
+    confirmed: { principal: false, issuer: false, ...confirmed },
     listed: change.listed ?? new Map(),
     revocations,
     lostIssuer: change.lostIssuer,
@@ -160,11 +162,12 @@ export function seen(change: Partial<Situation> = {}): Observed {
   };
 }
 
-function botUserSeen(o: Pick<Situation, 'token' | 'botUser' | 'issuer' | 'rivals'>): BotUserSeen {
-  if (o.botUser === undefined) return { state: 'absent' };
-  if (o.botUser === 'unreadable') return { state: 'unreadable' };
+function botUserSeen(o: Pick<Situation, 'token' | 'botUser' | 'issuer' | 'rivals'>): PrincipalSeen {
+  const name = botUserNameOf(o.token);
+  if (o.botUser === undefined) return { state: 'absent', name };
+  if (o.botUser === 'unreadable') return { state: 'unreadable', name };
   const { deletionTimestamp: since } = o.botUser.metadata;
-  if (since !== undefined) return { state: 'deleted', since };
+  if (since !== undefined) return { state: 'deleted', name, since };
   const grant = tokenGrant(o.token, o.botUser, o.rivals, { issuer: o.issuer, namespaceLabels: {} }, now);
   return { state: 'found', uid: o.botUser.metadata.uid, suspended: isSuspended(o.botUser, now), grant };
 }
@@ -177,7 +180,7 @@ export function withUserSpec(spec: Partial<BotUser['spec']>): BotUser {
   return { ...botUser, spec: { ...botUser.spec, ...spec } };
 }
 
-export function withIssuerSpec(spec: Partial<ClusterTokenIssuer['spec']>): ClusterTokenIssuer {
+export function withIssuerSpec(spec: Partial<IssuerOf<'jwt'>['spec']>): IssuerOf<'jwt'> {
   return { ...issuer, spec: { ...issuer.spec, ...spec } };
 }
 
@@ -196,9 +199,9 @@ export function withStatus(status: NonNullable<BotToken['status']>, token: BotTo
 
 /** The same token with a record that was made from something else, in Secret and status alike; undefined takes a field out. */
 export function madeFrom(
-  change: { [Field in keyof Inputs]?: Inputs[Field] | undefined },
+  change: { [Field in keyof TokenInputs]?: TokenInputs[Field] | undefined },
 ): Pick<Situation, 'token' | 'secret'> {
-  const made = Inputs.parse(JSON.parse(JSON.stringify({ ...inputs, ...change })));
+  const made = TokenInputs.parse(JSON.parse(JSON.stringify({ ...inputs, ...change })));
   const { expiresAt: _, renewAt: __, ...status } = served.status ?? {};
   const expiresAt = made.expiresAt === undefined ? {} : { expiresAt: made.expiresAt };
   const issued = { inputs: made, secret: { name: 'deploy', uid: 'secret-uid', resourceVersion: '40' } };
@@ -209,9 +212,12 @@ export function madeFrom(
 }
 
 /** The Secret with other marks, as botmint would have written them. */
-export function secretOf(token: BotToken, marks: { revision?: number; tokenID?: string; inputs?: Inputs }): OwnSecret {
+export function secretOf(
+  token: BotToken,
+  marks: { revision?: number; tokenID?: string; inputs?: TokenInputs },
+): OwnSecret {
   const all = { revision: 3, tokenID, inputs, ...marks };
-  return { ...secret, metadata: wantedMetadata(token, all), digest: all.inputs.digest };
+  return { ...secret, metadata: wantedMetadata({ kind: botTokens, object: token }, all), digest: all.inputs.digest };
 }
 
 type Whole = { [Part in keyof SecretMetadata]-?: NonNullable<SecretMetadata[Part]> };

@@ -4,7 +4,7 @@ import { parseDuration } from '../../src/api/durations.ts';
 import type { Inputs } from '../../src/api/inputs.ts';
 import { managedLabel, ownerUIDAnnotation, tokenIDAnnotation } from '../../src/api/names.ts';
 import { dataOf } from '../../src/controllers/secret-readings.ts';
-import { type Recorded, recordOf } from '../../src/decide/bot-token-status.ts';
+import { type Recorded, recordOf } from '../../src/decide/credential-status.ts';
 import { openRollout } from '../../src/decide/rollout.ts';
 import { progressOf } from '../../src/decide/workload-progress.ts';
 import { type ApiServer, type StoredSecret, whole } from './api-server.ts';
@@ -97,6 +97,7 @@ function diedByTheRules(before: Snapshot, after: Snapshot): void {
 }
 
 function isNarrower(now: Inputs, before: Inputs): boolean {
+  if (now.robot !== undefined || before.robot !== undefined) return false;
   const life = ({ expiresIn }: Inputs) => Number(parseDuration(expiresIn));
   const gone = before.scopes.some(scope => !now.scopes.includes(scope));
   return gone || life(now) < life(before) || now.botUser.uid !== before.botUser.uid;

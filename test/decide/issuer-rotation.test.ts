@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { ClusterTokenIssuer } from '../../src/api/cluster-token-issuer.ts';
+import type { IssuerOf } from '../../src/api/cluster-token-issuer.ts';
 import { decide } from '../../src/decide/issuer.ts';
 import type { Observed } from '../../src/decide/issuer-seen.ts';
 import { issuer, later, now } from './healthy.ts';
@@ -10,12 +10,12 @@ const day = 86_400;
 const at = (seconds: number) => new Date(now.getTime() + seconds * 1000);
 const gone = { state: 'missing', confirmed: false } as const;
 
-function rotating(keyRotation: string, of: ClusterTokenIssuer = keyed): ClusterTokenIssuer {
+function rotating(keyRotation: string, of: IssuerOf<'jwt'> = keyed): IssuerOf<'jwt'> {
   return { ...of, spec: { ...of.spec, jwt: { ...issuer.spec.jwt, keyRotation } } };
 }
 
 /** The issuer after as many rotations as it takes to come to rest at that time. */
-function settled(of: ClusterTokenIssuer, time: Date, change: Partial<Observed> = {}): ClusterTokenIssuer {
+function settled(of: IssuerOf<'jwt'>, time: Date, change: Partial<Observed> = {}): IssuerOf<'jwt'> {
   const made = [];
   for (let steps = 0; steps < 20; steps++) {
     const given = seen({ issuer: of, made, ...change });

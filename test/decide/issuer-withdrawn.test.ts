@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import type { ClusterTokenIssuer } from '../../src/api/cluster-token-issuer.ts';
+import type { IssuerOf } from '../../src/api/cluster-token-issuer.ts';
 import { retireKeyAnnotation } from '../../src/api/names.ts';
 import { decide } from '../../src/decide/issuer.ts';
 import { deleting, later, now } from './healthy.ts';
 import { edited, freshIssuer, key, keyed, lost, seen, states, told, written } from './issuers.ts';
 
-function retire(kids: string, of: ClusterTokenIssuer = keyed): ClusterTokenIssuer {
+function retire(kids: string, of: IssuerOf<'jwt'> = keyed): IssuerOf<'jwt'> {
   return { ...of, metadata: { ...of.metadata, annotations: { [retireKeyAnnotation]: kids } } };
 }
-const stopped = (of: ClusterTokenIssuer) => of.status?.withdrawnKeys?.map(({ kid }) => kid);
-const messageOf = (of: ClusterTokenIssuer) => of.status?.conditions?.[0]?.message;
+const stopped = (of: IssuerOf<'jwt'>) => of.status?.withdrawnKeys?.map(({ kid }) => kid);
+const messageOf = (of: IssuerOf<'jwt'>) => of.status?.conditions?.[0]?.message;
 const gone = { state: 'missing', confirmed: false } as const;
 
 describe('retire-key', () => {

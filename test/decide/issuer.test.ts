@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { ClusterTokenIssuer } from '../../src/api/cluster-token-issuer.ts';
+import type { IssuerOf } from '../../src/api/cluster-token-issuer.ts';
 import { decide } from '../../src/decide/issuer.ts';
 import type { KeySecretSeen } from '../../src/decide/issuer-seen.ts';
 import { deleting, issuer, later, now } from './healthy.ts';
@@ -110,7 +110,7 @@ describe('an issuer with as many keys as can be published', () => {
   }));
   const full = { ...keyed, status: { ...keyed.status, keys: entries } };
   const neededBut = (...kids: string[]) => ({ isNeeded: ({ kid }: { kid: string }) => !kids.includes(kid) });
-  const kidsOf = (of: ClusterTokenIssuer) => (of.status?.keys ?? []).map(({ kid }) => kid);
+  const kidsOf = (of: IssuerOf<'jwt'>) => (of.status?.keys ?? []).map(({ kid }) => kid);
 
   test('keeps each that is needed, and the next one of all', () => {
     expect(written(seen({ issuer: full })).status?.keys).toEqual(entries);

@@ -1,4 +1,4 @@
-import { ClusterTokenIssuer } from '../../src/api/cluster-token-issuer.ts';
+import { ClusterTokenIssuer, type IssuerOf } from '../../src/api/cluster-token-issuer.ts';
 import { inUseFinalizer } from '../../src/api/names.ts';
 import { decide } from '../../src/decide/issuer.ts';
 import {
@@ -21,7 +21,7 @@ export function key(number: number, alg = 'ES256'): NewKey {
 
 const { status: _, ...unkeyed } = issuer;
 /** With its finalizer and nothing else. */
-export const freshIssuer: ClusterTokenIssuer = {
+export const freshIssuer: IssuerOf<'jwt'> = {
   ...unkeyed,
   metadata: { ...issuer.metadata, finalizers: [inUseFinalizer] },
 };
@@ -48,12 +48,12 @@ export function seen(change: Partial<Observed> & { secrets?: Record<string, KeyS
 }
 
 /** The issuer after its next step, which has to be a write of its status. */
-export function written(given: Observed, at: Date = now): ClusterTokenIssuer {
+export function written(given: Observed, at: Date = now): IssuerOf<'jwt'> {
   const step = decide(given, at);
   if (step.do !== 'write-status') throw new Error(`not a status write: ${step.do}`);
-  return ClusterTokenIssuer.parse(applyMergePatch(given.issuer, { status: step.patch }));
+  return ClusterTokenIssuer.parse(applyMergePatch(given.issuer, { status: step.patch })) as IssuerOf<'jwt'>;
 }
 
-export const states = (of: ClusterTokenIssuer) => of.status?.keys?.map(({ kid, state }) => `${kid} ${state}`);
-export const told = (of: ClusterTokenIssuer) =>
+export const states = (of: IssuerOf<'jwt'>) => of.status?.keys?.map(({ kid, state }) => `${kid} ${state}`);
+export const told = (of: IssuerOf<'jwt'>) =>
   of.status?.conditions?.flatMap(({ type, status, reason }) => (status === 'True' ? [`${type}=True, ${reason}`] : []));

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { BotToken } from '../../src/api/bot-token.ts';
-import type { Inputs } from '../../src/api/inputs.ts';
-import { decide } from '../../src/decide/bot-token.ts';
-import type { Observed, Step } from '../../src/decide/bot-token-seen.ts';
+import type { TokenInputs } from '../../src/api/inputs.ts';
+import { decide } from '../../src/decide/credential.ts';
+import type { Observed, Step } from '../../src/decide/credential-seen.ts';
 import type { Listed } from '../../src/decide/listing.ts';
 import {
   botUser,
@@ -22,7 +22,7 @@ import {
 } from './healthy.ts';
 
 // The recorded credential is at index 5 of its list; what was superseded at 4, what is only in the Secret at 6.
-const listedInputs: Inputs = { ...inputs, statusListIndex: 5 };
+const listedInputs: TokenInputs = { ...inputs, statusListIndex: 5 };
 const record = { inputs: listedInputs, secret: { name: 'deploy', uid: 'secret-uid', resourceVersion: '40' } };
 const token = withStatus({ issued: record });
 const secret = secretOf(token, { inputs: listedInputs });
@@ -45,7 +45,7 @@ function said(step: Step): string {
 const older = (revokeAt: string, o: { expiresAt?: string } = {}) => [
   { tokenID: `${uid}.2.old`, revokeAt, statusListIndex: 4, ...o },
 ];
-const ahead: Inputs = { ...listedInputs, statusListIndex: 6, overlapSeconds: 0 };
+const ahead: TokenInputs = { ...listedInputs, statusListIndex: 6, overlapSeconds: 0 };
 const newer = secretOf(token, { revision: 4, tokenID: `${uid}.4.new`, inputs: ahead });
 const disabled = withUserSpec({ disabled: true });
 const of = (status: NonNullable<BotToken['status']>) => withStatus(status, token);
@@ -59,7 +59,7 @@ describe('what the list says before the next step', () => {
     ['that a revoked token is over', { token: withSpec({ revoked: true }, token) }, [], 'list 5 INVALID'],
     [
       'that the tokens of a bot that goes are over',
-      { botUser: deleting(botUser), confirmed: { botUser: true } },
+      { botUser: deleting(botUser), confirmed: { principal: true } },
       [],
       'list 5 INVALID',
     ],

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { BotToken } from '../../src/api/bot-token.ts';
+import { botTokens } from '../../src/decide/bot-token.ts';
 import { neededKeys, type TokenSeen } from '../../src/decide/needed-keys.ts';
 import { wantedMetadata } from '../../src/decide/secret-metadata.ts';
 import { fresh, inputs, later, madeFrom, now, served, uid, withStatus } from './healthy.ts';
@@ -42,7 +43,7 @@ test.each<[string, BotToken[], ReturnType<typeof retired>, boolean]>([
 describe('a Secret that is ahead of the record', () => {
   const ahead = (keyID: string, format = 1): TokenSeen['secret'] => {
     const marks = { revision: 4, tokenID: `${uid}.4.nonce`, inputs: { ...inputs, keyID, format } as typeof inputs };
-    return wantedMetadata(served, marks);
+    return wantedMetadata({ kind: botTokens, object: served }, marks);
   };
   const needs = (token: BotToken, secret: TokenSeen['secret']) =>
     neededKeys([{ token, secret }], 'issuer-uid', now)(retired('key-2', later(-60)));

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { BotToken } from '../../src/api/bot-token.ts';
+import { botTokens } from '../../src/decide/bot-token.ts';
 import {
   newRollout,
   nextLook,
@@ -79,7 +80,7 @@ function next(
 ): RolloutStep {
   const pairs = [[web, seen.web] as const, [db, seen.db] as const].filter(([, what]) => what !== undefined);
   const map = new Map(pairs.map(([target, what]) => [targetKey(target), what as TargetSeen]));
-  return nextOfRollout(tokenWith(of, change), of, map, at);
+  return nextOfRollout({ kind: botTokens, object: tokenWith(of, change) }, of, map, at);
 }
 
 function trouble(step: RolloutStep): string | undefined {
@@ -303,10 +304,11 @@ describe('the annotation', () => {
     for (const annotation of [long, other, restartAnnotation(`${'a.'.repeat(60)}a`)])
       expect(annotation).toMatch(/^restart\.botmint\.dev\/[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])$/);
     expect(long).not.toBe(other);
+    expect(restartAnnotation('deploy', 'RobotAccount')).toBe('restart.botmint.dev/RobotAccount_deploy');
   });
 
   test('is all that a restart changes', () => {
-    expect(restartPatch('deploy', tokenID)).toEqual({
+    expect(restartPatch({ kind: botTokens, object: served }, tokenID)).toEqual({
       spec: { template: { metadata: { annotations: { 'restart.botmint.dev/deploy': tokenID } } } },
     });
   });

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SecretValue } from '../../src/base/secret-value.ts';
-import { type Credential, type Entry, readBack, render } from '../../src/decide/secret-data.ts';
+import { type Credential, type Entry, namesHost, readBack, render } from '../../src/decide/secret-data.ts';
 
 const credential: Credential = {
   token: new SecretValue('eyJ.abc.def'),
@@ -31,6 +31,33 @@ describe('an entry', () => {
 
   test('holds no end for a credential without one', () => {
     expect(rendered([{ key: 'k', template: '[$(expiresAt)]' }], endless)).toEqual({ k: '[]' });
+  });
+
+  test.each<[string, string]>([
+    [
+      'DockerConfigJSON',
+      '{"auths":{"r.example.com:5000":{"username":"ci-bot","password":"eyJ.abc.def","auth":"Y2ktYm90OmV5Si5hYmMuZGVm"}}}',
+    ],
+    ['Netrc', 'machine r.example.com login ci-bot password eyJ.abc.def'],
+    ['Npmrc', '//r.example.com:5000/:_authToken=eyJ.abc.def'],
+  ])('of the format %s holds %j', (format, text) => {
+    const of = { ...credential, host: 'r.example.com:5000' };
+    expect(rendered([{ key: 'k', format }], of)).toEqual({ k: text });
+    expect(readBack([{ key: 'k', format }], render([{ key: 'k', format }], of), of)?.reveal()).toBe('eyJ.abc.def');
+  });
+
+  test('names a host where it shows one', () => {
+    const entries: Entry[] = [
+      { key: 'a', format: 'Netrc' },
+      { key: 'b', template: '$(token)@$(host)' },
+      { key: 'c', format: 'JSON' },
+      { key: 'd', template: '$(token)' },
+    ];
+    expect(entries.filter(namesHost).map(({ key }) => key)).toEqual(['a', 'b']);
+  });
+
+  test('of the format JSON has the number of a robot', () => {
+    expect(rendered([{ key: 'k', format: 'JSON' }], { ...credential, id: 17 }).k).toContain('"id":17,');
   });
 
   test('of the format JSON is the export file of a robot account, to the byte', () => {

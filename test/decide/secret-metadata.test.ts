@@ -1,12 +1,22 @@
 import { describe, expect, test } from 'vitest';
+import type { BotToken } from '../../src/api/bot-token.ts';
 import { inputsAnnotation, revisionAnnotation, tokenIDAnnotation } from '../../src/api/names.ts';
-import { dropped, isLabelled, marksOf, sameCredential, wantedMetadata } from '../../src/decide/secret-metadata.ts';
+import { botTokens } from '../../src/decide/bot-token.ts';
+import {
+  dropped,
+  isLabelled,
+  marksOf,
+  type Owner,
+  sameCredential,
+  wantedMetadata,
+} from '../../src/decide/secret-metadata.ts';
 import { inputs, secret, served, tokenID, uid, withAnnotation, withoutAnnotation, withSecretSpec } from './healthy.ts';
 
+const of = (object: BotToken): Owner => ({ kind: botTokens, object });
 const record = { revision: 3, tokenID, inputs };
 
 test('a Secret carries the template, the marks, and whose it is', () => {
-  expect(wantedMetadata(served, record)).toEqual({
+  expect(wantedMetadata(of(served), record)).toEqual({
     labels: { team: 'a', 'botmint.dev/managed': 'credential' },
     annotations: {
       'botmint.dev/owner': 'BotToken/deploy',
@@ -30,7 +40,7 @@ test('a Secret carries the template, the marks, and whose it is', () => {
 
 test('a template cannot write over the marks', () => {
   const rogue = { 'botmint.dev/managed': 'operator', 'botmint.dev/owner-uid': 'another' };
-  const wanted = wantedMetadata(served, {
+  const wanted = wantedMetadata(of(served), {
     ...record,
     inputs: { ...inputs, secret: { ...inputs.secret, labels: rogue, annotations: rogue } },
   });
@@ -63,9 +73,9 @@ describe('marks', () => {
 });
 
 test('a Secret is labelled when it says what record and spec want, and not when the spec wants another look', () => {
-  expect(isLabelled(secret.metadata, served, record)).toBe(true);
-  expect(isLabelled(secret.metadata, withSecretSpec({ labels: { team: 'b' } }), record)).toBe(false);
-  expect(isLabelled(secret.metadata, withSecretSpec({ annotations: { a: 'b' } }), record)).toBe(false);
+  expect(isLabelled(secret.metadata, of(served), record)).toBe(true);
+  expect(isLabelled(secret.metadata, of(withSecretSpec({ labels: { team: 'b' } })), record)).toBe(false);
+  expect(isLabelled(secret.metadata, of(withSecretSpec({ annotations: { a: 'b' } })), record)).toBe(false);
 });
 
 test('what a template has no more is taken away by name, also names that every object inherits', () => {
@@ -74,6 +84,6 @@ test('what a template has no more is taken away by name, also names that every o
 
 test('inputs are of one credential however they are rendered', () => {
   const look = { ...inputs.secret, labels: {} };
-  expect(sameCredential(inputs, { ...inputs, secret: look, digest: 'another' })).toBe(true);
-  expect(sameCredential(inputs, { ...inputs, scopes: [] })).toBe(false);
+  expect(sameCredential(inputs, { ...inputs, secret: look, digest: 'another' }, botTokens)).toBe(true);
+  expect(sameCredential(inputs, { ...inputs, scopes: [] }, botTokens)).toBe(false);
 });

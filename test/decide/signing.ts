@@ -1,9 +1,9 @@
 import type { BotToken } from '../../src/api/bot-token.ts';
-import type { Inputs } from '../../src/api/inputs.ts';
+import type { TokenInputs } from '../../src/api/inputs.ts';
 import { SecretValue } from '../../src/base/secret-value.ts';
 import { type Minted, rendered } from '../../src/controllers/secret-writes.ts';
-import type { Step } from '../../src/decide/bot-token-seen.ts';
-import { inputsOf } from '../../src/decide/inputs-of.ts';
+import type { Step } from '../../src/decide/credential-seen.ts';
+import { tokenInputsOf } from '../../src/decide/inputs-of.ts';
 import { type BotTokenClaims, subjectOf } from '../../src/issuers/jwt/claims.ts';
 import type { ApiServer } from './api-server.ts';
 
@@ -11,7 +11,7 @@ import type { ApiServer } from './api-server.ts';
 export interface Signed {
   tokenID: string;
   revision: number;
-  inputs: Inputs;
+  inputs: TokenInputs;
   claims: BotTokenClaims;
 }
 
@@ -30,7 +30,7 @@ export function minted(
   const { name, namespace = '', uid } = token.metadata;
   // As the controller takes one: no other signing has it.
   const statusListIndex = server.signed.length + 1;
-  const inputs = { ...inputsOf(token, step, { keyID: 'key-1', now: server.time }), statusListIndex };
+  const inputs = { ...tokenInputsOf(token, step, { keyID: 'key-1', now: server.time }), statusListIndex };
   const tokenID = `${uid}.${step.revision}.${server.signed.length}`;
   const claims = {
     iss: server.issuer.spec.jwt.issuerURL,

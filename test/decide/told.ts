@@ -1,7 +1,7 @@
 import { BotToken } from '../../src/api/bot-token.ts';
-import { decide } from '../../src/decide/bot-token.ts';
-import type { Observed } from '../../src/decide/bot-token-seen.ts';
-import type { StatusWrite } from '../../src/decide/bot-token-status.ts';
+import { decide } from '../../src/decide/credential.ts';
+import type { Observed } from '../../src/decide/credential-seen.ts';
+import type { StatusWrite } from '../../src/decide/credential-status.ts';
 import { applyMergePatch } from '../base/apply-merge-patch.ts';
 import { now } from './healthy.ts';
 
@@ -14,14 +14,14 @@ export function written(token: BotToken, { patch }: StatusWrite): BotToken {
 export function recorded(seen: Observed, time = now): BotToken {
   const step = decide(seen, time);
   if (step.do !== 'write-status') throw new Error(`not a status write: ${step.do}`);
-  return written(seen.token, step);
+  return written(seen.object as BotToken, step);
 }
 
 /** What the conditions say once nothing is left to do but to say it, in the words of the design's table; else the step. */
 export function told(seen: Observed, time = now): string {
   const step = decide(seen, time);
-  if (step.do === 'rest') return said(seen.token);
-  return step.do === 'write-status' ? told({ ...seen, token: written(seen.token, step) }, time) : step.do;
+  if (step.do === 'rest') return said(seen.object as BotToken);
+  return step.do === 'write-status' ? told({ ...seen, object: written(seen.object as BotToken, step) }, time) : step.do;
 }
 
 function said({ status }: BotToken): string {

@@ -13,13 +13,21 @@ import {
   rendered,
   rewrittenSecret,
 } from '../../src/controllers/secret-writes.ts';
-import { decide } from '../../src/decide/bot-token.ts';
-import type { BotUserSeen, Observed, OwnSecret, Refused, SecretSeen, Step } from '../../src/decide/bot-token-seen.ts';
-import { isSuspended, tokenGrant } from '../../src/decide/grant.ts';
+import { botTokens, botUserNameOf } from '../../src/decide/bot-token.ts';
+import { isSuspended, tokenGrant } from '../../src/decide/bot-token-grant.ts';
+import { decide } from '../../src/decide/credential.ts';
+import type {
+  Observed,
+  OwnSecret,
+  PrincipalSeen,
+  Refused,
+  SecretSeen,
+  Step,
+} from '../../src/decide/credential-seen.ts';
 import { carriedBy } from '../../src/decide/listing.ts';
 import { isMarked, restartPatch, type Target, type TargetSeen, targetKey } from '../../src/decide/rollout.ts';
 import { readBack } from '../../src/decide/secret-data.ts';
-import { renderingOf } from '../../src/decide/secret-metadata.ts';
+import { type Owner, renderingOf } from '../../src/decide/secret-metadata.ts';
 import type { Workload } from '../../src/decide/workload-progress.ts';
 import { withFinalizer, withoutFinalizer } from '../../src/kube/finalizer.ts';
 import { type ApiServer, Refusal, type StoredSecret, whole } from './api-server.ts';
@@ -97,28 +105,31 @@ export class Operator {
   #observe(token: BotToken): Observed {
     const { refused } = this.#pass;
     const secret = this.#secret(token);
-    const confirmed = { botUser: this.#pass.botUser === token.metadata.resourceVersion, issuer: false };
+    const confirmed = { principal: this.#pass.botUser === token.metadata.resourceVersion, issuer: false };
     if (this.#pass.targetsFor !== token.status?.tokenID) this.#pass.targets.clear();
     this.#pass.targetsFor = token.status?.tokenID;
     return {
-      token,
-      botUser: this.#botUser(token),
+      kind: botTokens,
+      object: token,
+      principal: this.#botUser(token),
       secret,
       confirmed,
       revocations: this.#revocations,
       lostIssuer: { kind: 'ClusterTokenIssuer', ...this.#server.issuer.metadata, type: 'jwt' },
-      listed: new Map(carriedBy({ token, secret }).map(({ index }) => [index, this.#lists.get(index) ?? 'VALID'])),
+      listed: new Map(
+        carriedBy({ object: token, secret }).map(({ index }) => [index, this.#lists.get(index) ?? 'VALID']),
+      ),
       earlierClaim: undefined,
       refused,
       targets: this.#pass.targets,
     };
   }
 
-  #botUser(token: BotToken): BotUserSeen {
+  #botUser(token: BotToken): PrincipalSeen {
     const { botUser } = this.#cache;
-    if (botUser === undefined) return { state: 'absent' };
+    if (botUser === undefined) return { state: 'absent', name: botUserNameOf(token) };
     const { deletionTimestamp: since } = botUser.metadata;
-    if (since !== undefined) return { state: 'deleted', since };
+    if (since !== undefined) return { state: 'deleted', name: botUserNameOf(token), since };
     const grant = tokenGrant(
       token,
       botUser,
@@ -159,7 +170,7 @@ export class Operator {
         this.#render(token, step, fault);
         break;
       case 'label': {
-        const body = { metadata: relabelled(token, step.over, relabelledMarks(token, step.record)) };
+        const body = { metadata: relabelled(owner(token), step.over, relabelledMarks(token, step.record)) };
         this.#writeSecret(token, step.over, body, fault);
         break;
       }
@@ -231,14 +242,14 @@ export class Operator {
     const { token } = this.#cache;
     const tokenID = token?.status?.tokenID ?? '';
     const restart = `${tokenID} ${workload.metadata.uid}`;
-    if (token !== undefined && isMarked(token, workload, tokenID)) this.#restarts.add(restart);
+    if (token !== undefined && isMarked(owner(token), workload, tokenID)) this.#restarts.add(restart);
     return { state: 'found', workload, restarted: this.#restarts.has(restart) };
   }
 
   #restartWorkload(token: BotToken, step: Step & { do: 'restart-workload' }, fault: Fault): void {
     const { target, tokenID } = step;
     const { resourceVersion } = step.workload.metadata;
-    const body = restartPatch(token.metadata.name, tokenID);
+    const body = restartPatch(owner(token), tokenID);
     try {
       const workload = send(this.#server, fault, () => this.#server.patchWorkload(resourceVersion, body));
       this.#restarts.add(`${tokenID} ${workload.metadata.uid}`);
@@ -260,15 +271,16 @@ export class Operator {
     this.#readings.remember(secret, digest, keys);
   }
 
-  #render(token: BotToken, { over, record }: Step & { do: 'render' }, fault: Fault): void {
+  #render(token: BotToken, step: Step & { do: 'render' }, fault: Fault): void {
     const { secret } = this.#server;
+    const { over, record } = step;
     const { tokenID, revision, inputs } = record;
     if (secret?.metadata.resourceVersion !== over.resourceVersion) {
       this.#readSecret(token);
       return;
     }
     const credential = readBack(inputs.secret.data, dataOf(whole(secret)), { ...inputs, tokenID });
-    const marks = { revision, tokenID, inputs: { ...inputs, secret: renderingOf(token) } };
+    const marks = { revision, tokenID, inputs: { ...step.inputs, secret: renderingOf(token) } };
     if (credential === undefined) this.#pass.unreadableAt = over.resourceVersion;
     else this.#rewrite(token, over, rendered(credential, marks, digestKey), fault);
   }
@@ -276,8 +288,8 @@ export class Operator {
   #rewrite(token: BotToken, over: OwnSecret | undefined, minted: Minted, fault: Fault): void {
     const body =
       over === undefined
-        ? newSecret(token, minted)
-        : rewrittenSecret(token, over, this.#readings.keys(over.uid, token), minted);
+        ? newSecret(owner(token), minted)
+        : rewrittenSecret(owner(token), over, this.#readings.keys(over.uid, token), minted);
     this.#writeSecret(token, over, body, fault, minted);
   }
 
@@ -313,6 +325,10 @@ export class Operator {
       else throw error;
     }
   }
+}
+
+function owner(object: BotToken): Owner {
+  return { kind: botTokens, object };
 }
 
 function newPass(): Pass {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { ClusterTokenIssuer } from '../../src/api/cluster-token-issuer.ts';
+import type { IssuerOf } from '../../src/api/cluster-token-issuer.ts';
 import { routeOf } from '../../src/server/issuer-paths.ts';
 import * as healthy from '../issuers/jwt/healthy.ts';
 
@@ -8,7 +8,7 @@ function issuer(
   issuerURL: string,
   creationTimestamp = '2026-11-01T00:00:00Z',
   uid = name,
-): ClusterTokenIssuer {
+): IssuerOf<'jwt'> {
   return {
     ...healthy.issuer,
     metadata: { ...healthy.issuer.metadata, name, uid, creationTimestamp },
@@ -77,6 +77,13 @@ test.each<[string, string, string | undefined]>([
 ])('%s at %j is %s', (path, host, expected) => {
   const route = routeOf(path, host, issuers);
   expect(route && `${route.issuer.metadata.name} ${route.endpoint}`).toBe(expected);
+});
+
+test('an issuer of another type has none of these paths', () => {
+  const { metadata, spec } = issuer('images', 'https://i.example');
+  const registry = { service: 'r', issuer: 'botmint', host: 'r', robotPrefix: 'robot_', tokenLifetime: '5m' };
+  const { jwt: _, ...others } = spec;
+  expect(routeOf('/issuers/images/jwks', 'any', [{ metadata, spec: { ...others, registry } }])).toBeUndefined();
 });
 
 test('of two issuers of one second with one issuerURL the smaller UID holds it, in any order of the cache', () => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { SignJWT } from 'jose';
-import type { Inputs } from '../../api/inputs.ts';
+import type { TokenInputs } from '../../api/inputs.ts';
 import { SecretValue } from '../../base/secret-value.ts';
 import { type BotTokenClaims, subjectOf, tokenType } from './claims.ts';
 import type { SigningKey } from './keys.ts';
@@ -27,7 +27,7 @@ export interface Signing {
   tokenID: string;
   /** The BotToken. */
   token: { namespace: string; name: string; uid: string };
-  inputs: Inputs;
+  inputs: TokenInputs;
 }
 
 /** A signed bot token. The same key and the same words give the same claims, with any number of retries. */
@@ -62,7 +62,7 @@ function claimsOf({ issuerURL, tokenID, token, inputs }: Signing): BotTokenClaim
 }
 
 /** Only a token that was asked for as `never` is without an end: inputs that lack it by mistake must not make one. */
-function endOf({ expiresIn, expiresAt }: Inputs): { exp?: number } {
+function endOf({ expiresIn, expiresAt }: TokenInputs): { exp?: number } {
   if (expiresAt !== undefined) return { exp: seconds(expiresAt) };
   if (expiresIn === 'never') return {};
   throw new RangeError('the inputs of a token lack its end');

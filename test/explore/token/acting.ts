@@ -1,6 +1,6 @@
 import { BotToken } from '../../../src/api/bot-token.ts';
 import { BotUser } from '../../../src/api/bot-user.ts';
-import { ClusterTokenIssuer } from '../../../src/api/cluster-token-issuer.ts';
+import { ClusterTokenIssuer, isOfType } from '../../../src/api/cluster-token-issuer.ts';
 import { inUseFinalizer, revokeFinalizer } from '../../../src/api/names.ts';
 import { unreachable } from '../../../src/base/errors.ts';
 import { dataOf } from '../../../src/controllers/secret-readings.ts';
@@ -12,12 +12,13 @@ import {
   rendered,
   rewrittenSecret,
 } from '../../../src/controllers/secret-writes.ts';
-import { decide } from '../../../src/decide/bot-token.ts';
-import type { OwnSecret, Step } from '../../../src/decide/bot-token-seen.ts';
+import { botTokens } from '../../../src/decide/bot-token.ts';
 import { decide as decideBot } from '../../../src/decide/bot-user.ts';
+import { decide } from '../../../src/decide/credential.ts';
+import type { OwnSecret, Step } from '../../../src/decide/credential-seen.ts';
 import { decide as decideIssuer } from '../../../src/decide/issuer.ts';
 import { readBack } from '../../../src/decide/secret-data.ts';
-import { renderingOf } from '../../../src/decide/secret-metadata.ts';
+import { type Owner, renderingOf } from '../../../src/decide/secret-metadata.ts';
 import { withFinalizer, withoutFinalizer } from '../../../src/kube/finalizer.ts';
 import { applyMergePatch } from '../../base/apply-merge-patch.ts';
 import { type StoredSecret, whole } from '../../decide/api-server.ts';
@@ -32,7 +33,7 @@ type Known = { digest: string; keys: readonly string[] } | undefined;
 export type Effect =
   | { do: 'rest' }
   /** A live read. */
-  | { do: 'confirm'; what: 'bot-user' | 'issuer' | 'secret' | 'count' }
+  | { do: 'confirm'; what: 'principal' | 'issuer' | 'secret' | 'count' }
   | { do: 'write-token'; after: Omit<TokenSnapshot, 'version'> | 'gone' }
   | { do: 'write-bot' | 'write-issuer'; content: number }
   /** `nonce`: how many credentials of its revision are known anywhere. */
@@ -67,7 +68,7 @@ export function tokenEffect(sight: Sight, t: number, contents: Contents): Effect
       return renderEffect(sight, token, step, contents);
     case 'label': {
       const { over, record } = step;
-      const body = { metadata: relabelled(token, over, relabelledMarks(token, record)) };
+      const body = { metadata: relabelled(owner(token), over, relabelledMarks(token, record)) };
       const keys = sight.readings().keys(over.uid, token);
       const known = over.digest === undefined ? undefined : { digest: over.digest, keys };
       return {
@@ -105,7 +106,7 @@ function issueEffect(sight: Sight, token: BotToken, step: Step & { do: 'issue' }
   if (over === undefined) {
     const body = (nonce: number) => {
       const made = minted(token, step, nonce, now);
-      const secret = newSecret(token, made) as unknown as StoredSecret;
+      const secret = newSecret(owner(token), made) as unknown as StoredSecret;
       return { content: contents.numberOfSecret(bare(secret)), known: knownOf(made) };
     };
     return { do: 'create-secret', body, id };
@@ -128,7 +129,7 @@ function rewrite(
     body: (secret, nonce) => {
       const made = make(nonce, secret);
       if (made === undefined) return 'unreadable';
-      const after = merged(secret, rewrittenSecret(token, over, keys, made));
+      const after = merged(secret, rewrittenSecret(owner(token), over, keys, made));
       return { content: contents.numberOfSecret(after), known: knownOf(made) };
     },
     id,
@@ -139,10 +140,14 @@ function renderEffect(sight: Sight, token: BotToken, step: Step & { do: 'render'
   const { tokenID, revision, inputs } = step.record;
   const make = (_: number, secret: StoredSecret) => {
     const credential = readBack(inputs.secret.data, dataOf(whole(secret)), { ...inputs, tokenID });
-    const marks = { revision, tokenID, inputs: { ...inputs, secret: renderingOf(token) } };
+    const marks = { revision, tokenID, inputs: { ...step.inputs, secret: renderingOf(token) } };
     return credential && rendered(credential, marks, digestKey);
   };
   return rewrite(sight, token, step.over, make, contents, undefined);
+}
+
+function owner(object: BotToken): Owner {
+  return { kind: botTokens, object };
 }
 
 function knownOf(made: Minted): Known {
@@ -192,7 +197,7 @@ export function botEffect(sight: Sight, contents: Contents): Effect {
 /** What the real decision says of an issuer that is being deleted. Its keys are whole and stay as they are. */
 export function issuerEffect(sight: Sight, contents: Contents): Effect {
   const issuer = sight.issuer();
-  if (issuer?.metadata.deletionTimestamp === undefined) return { do: 'rest' };
+  if (issuer?.metadata.deletionTimestamp === undefined || !isOfType(issuer, 'jwt')) return { do: 'rest' };
   const credentials = sight.tokens().filter(token => countsForIssuer(issuer, token)).length;
   const keys = issuer.status?.keys ?? [];
   const step = decideIssuer(

@@ -3,15 +3,17 @@ import type { BotUser } from '../../../src/api/bot-user.ts';
 import type { ClusterTokenIssuer } from '../../../src/api/cluster-token-issuer.ts';
 import { managedLabel } from '../../../src/api/names.ts';
 import { SecretReadings } from '../../../src/controllers/secret-readings.ts';
+import { botTokens, botUserNameOf } from '../../../src/decide/bot-token.ts';
+import { botUserGrant, tokenGrant } from '../../../src/decide/bot-token-grant.ts';
 import {
-  type BotUserSeen,
   claimsSecret,
   type Observed,
+  type PrincipalSeen,
   type SecretSeen,
   secretNameOf,
-} from '../../../src/decide/bot-token-seen.ts';
-import { issuerOf, livePrevious, recordOf } from '../../../src/decide/bot-token-status.ts';
-import { botUserGrant, isOlder, tokenGrant } from '../../../src/decide/grant.ts';
+} from '../../../src/decide/credential-seen.ts';
+import { issuerOf, livePrevious, recordOf } from '../../../src/decide/credential-status.ts';
+import { isOlder } from '../../../src/decide/grant.ts';
 import type { StoredSecret } from '../../decide/api-server.ts';
 import { type Contents, secretUID } from './contents.ts';
 import { cached, type Layout } from './layout.ts';
@@ -80,10 +82,11 @@ export class Sight {
     const earlier = rivals.find(other => isOlder(other, token));
     const refused = (found & 12) === 0 ? undefined : (found & 4) !== 0 ? ('Write' as const) : ('Delete' as const);
     return {
-      token,
-      botUser: this.#botUser(token),
+      kind: botTokens,
+      object: token,
+      principal: this.#botUser(token),
       secret: this.#secret(token),
-      confirmed: { botUser: (found & 1) !== 0, issuer: (found & 2) !== 0 },
+      confirmed: { principal: (found & 1) !== 0, issuer: (found & 2) !== 0 },
       revocations: [],
       lostIssuer: undefined,
       listed: new Map(),
@@ -106,11 +109,11 @@ export class Sight {
     return botUserGrant(bot, [], { issuer: this.issuer(), namespaceLabels: {} }, this.now);
   }
 
-  #botUser(token: BotToken): BotUserSeen {
+  #botUser(token: BotToken): PrincipalSeen {
     const bot = this.bot();
-    if (bot === undefined) return { state: 'absent' };
+    if (bot === undefined) return { state: 'absent', name: botUserNameOf(token) };
     const { deletionTimestamp: since } = bot.metadata;
-    if (since !== undefined) return { state: 'deleted', since };
+    if (since !== undefined) return { state: 'deleted', name: botUserNameOf(token), since };
     const grant = tokenGrant(token, bot, [], { issuer: this.issuer(), namespaceLabels: {} }, this.now);
     return { state: 'found', uid: bot.metadata.uid, suspended: bot.spec.disabled === true, grant };
   }
@@ -149,7 +152,7 @@ export function isWatched({ metadata }: StoredSecret): boolean {
 export function countsForBot(bot: BotUser, token: BotToken, now: Date): boolean {
   const record = recordOf(token);
   if (record === undefined) return livePrevious(token, now).length > 0;
-  if (record === 'unknown' || record.inputs.botUser.uid !== bot.metadata.uid) return false;
+  if (record === 'unknown' || record.inputs.botUser?.uid !== bot.metadata.uid) return false;
   const { expiresAt } = record.inputs;
   const going = bot.metadata.deletionTimestamp !== undefined;
   return going || expiresAt === undefined || Date.parse(expiresAt) > now.getTime();

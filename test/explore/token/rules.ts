@@ -49,7 +49,7 @@ function wentTooEarly(before: View, after: View): string | undefined {
   if (gone !== undefined && secret?.metadata.annotations?.[ownerUIDAnnotation] === gone.metadata.uid)
     return 'I6: the token went before its Secret';
   if (bot === undefined || after.bot !== undefined) return undefined;
-  const left = [...before.records.values()].some(({ inputs }) => inputs.botUser.uid === bot.metadata.uid);
+  const left = [...before.records.values()].some(({ inputs }) => inputs.botUser?.uid === bot.metadata.uid);
   return left ? 'I6: the bot went before its credentials were revoked' : undefined;
 }
 
@@ -72,6 +72,7 @@ function hasReplaced(now: Inputs, before: Inputs): boolean {
 }
 
 function isNarrower(now: Inputs, before: Inputs): boolean {
+  if (now.robot !== undefined || before.robot !== undefined) return false;
   const life = ({ expiresIn }: Inputs) => Number(parseDuration(expiresIn));
   const gone = before.scopes.some(scope => !now.scopes.includes(scope));
   return gone || life(now) < life(before) || now.botUser.uid !== before.botUser.uid;
@@ -144,7 +145,8 @@ function wrongService(view: View, token: BotToken): string | undefined {
   const ended = Date.parse(record.inputs.expiresAt ?? '') <= view.now.getTime();
   if (token.spec.rotation === undefined && ended) return undefined;
   const { scopes = [], expiresIn } = token.spec;
-  const same = isSame(scopes, record.inputs.scopes) && record.inputs.expiresIn === expiresIn;
+  const same =
+    record.inputs.robot === undefined && isSame(scopes, record.inputs.scopes) && record.inputs.expiresIn === expiresIn;
   if (!same) return 'the record has other inputs than the spec';
   const { handled } = record.inputs;
   const asked = [annotations?.[rotateAnnotation], annotations?.[replaceAnnotation]];

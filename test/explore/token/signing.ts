@@ -1,10 +1,10 @@
 import type { BotToken } from '../../../src/api/bot-token.ts';
-import { type Inputs, parseInputsText } from '../../../src/api/inputs.ts';
+import { parseInputsText, type TokenInputs } from '../../../src/api/inputs.ts';
 import { inputsAnnotation, ownerUIDAnnotation, revisionAnnotation, tokenIDAnnotation } from '../../../src/api/names.ts';
 import { SecretValue } from '../../../src/base/secret-value.ts';
 import { type Minted, rendered } from '../../../src/controllers/secret-writes.ts';
-import type { Step } from '../../../src/decide/bot-token-seen.ts';
-import { inputsOf } from '../../../src/decide/inputs-of.ts';
+import type { Step } from '../../../src/decide/credential-seen.ts';
+import { tokenInputsOf } from '../../../src/decide/inputs-of.ts';
 import type { BotTokenClaims } from '../../../src/issuers/jwt/claims.ts';
 import type { StoredSecret } from '../../decide/api-server.ts';
 import { textOf } from '../../decide/signing.ts';
@@ -15,13 +15,13 @@ export const digestKey = new SecretValue('the key of the operator');
 export interface Published {
   tokenID: string;
   revision: number;
-  inputs: Inputs;
+  inputs: TokenInputs;
   claims: BotTokenClaims;
 }
 
 /** A credential as the controller mints it; a number in place of the random part of its id. */
 export function minted(token: BotToken, step: Step & { do: 'issue' }, nonce: number, now: Date): Minted {
-  const inputs = inputsOf(token, step, { keyID: 'key-1', now });
+  const inputs = tokenInputsOf(token, step, { keyID: 'key-1', now });
   const tokenID = `${token.metadata.uid}.${step.revision}.${nonce}`;
   return rendered(textOf(tokenID), { revision: step.revision, tokenID, inputs }, digestKey);
 }
@@ -35,7 +35,8 @@ export function publishedBy(
   const recorded = parseInputsText(annotations?.[inputsAnnotation]);
   const tokenID = annotations?.[tokenIDAnnotation];
   const uid = annotations?.[ownerUIDAnnotation];
-  if (recorded === undefined || tokenID === undefined || uid === undefined) return undefined;
+  if (recorded === undefined || recorded.robot !== undefined || tokenID === undefined || uid === undefined)
+    return undefined;
   // However it is rendered, it is the same credential.
   const inputs = { ...recorded, digest: '', secret: { data: [], labels: {}, annotations: {} } };
   const claims = {

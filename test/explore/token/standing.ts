@@ -1,6 +1,6 @@
 import type { BotToken } from '../../../src/api/bot-token.ts';
 import { ownerAnnotation } from '../../../src/api/names.ts';
-import { type Recorded, recordOf } from '../../../src/decide/bot-token-status.ts';
+import { type Recorded, recordOf } from '../../../src/decide/credential-status.ts';
 import { isLive } from '../../../src/issuers/jwt/live.ts';
 import type { StoredSecret } from '../../decide/api-server.ts';
 import { WordSet } from '../word-set.ts';

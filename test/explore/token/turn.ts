@@ -143,7 +143,7 @@ export class Turns {
     }
   }
 
-  #confirm(words: Int32Array, operator: number, about: number, what: 'bot-user' | 'issuer' | 'secret' | 'count') {
+  #confirm(words: Int32Array, operator: number, about: number, what: 'principal' | 'issuer' | 'secret' | 'count') {
     const base = this.layout.operator(operator);
     const found = base + cached.found;
     if (what === 'secret') return this.#readSecret(words, operator, about);

@@ -1,7 +1,7 @@
 import type { BotToken } from '../../../src/api/bot-token.ts';
 import type { BotUser } from '../../../src/api/bot-user.ts';
-import type { ClusterTokenIssuer } from '../../../src/api/cluster-token-issuer.ts';
-import type { Inputs } from '../../../src/api/inputs.ts';
+import type { IssuerOf } from '../../../src/api/cluster-token-issuer.ts';
+import type { TokenInputs } from '../../../src/api/inputs.ts';
 import { ownerUIDAnnotation, tokenIDAnnotation } from '../../../src/api/names.ts';
 import type { BotTokenClaims } from '../../../src/issuers/jwt/claims.ts';
 import type { PublicJWK } from '../../../src/issuers/jwt/keys.ts';
@@ -17,7 +17,7 @@ export const issuerURL = 'https://tokens.example.com';
 /** A token id of revision 3, the recorded one. */
 export const recordedID = `${tokenUID}.3.kq0wfY2nq3Vb1x9T`;
 
-export const inputs: Inputs = {
+export const inputs: TokenInputs = {
   format: 1,
   username: 'ci-bot',
   issuer: { kind: 'ClusterTokenIssuer', name: 'builtin', uid: 'a1' },
@@ -66,7 +66,7 @@ export const botUser: BotUser = {
   },
 };
 
-export const issuer: ClusterTokenIssuer = {
+export const issuer: IssuerOf<'jwt'> = {
   metadata: { name: 'builtin', uid: 'a1', ...born },
   spec: {
     jwt: {
@@ -82,7 +82,7 @@ export const issuer: ClusterTokenIssuer = {
 };
 
 /** An issuer whose status publishes these keys. */
-export function publishing(keys: readonly PublicJWK[], of: ClusterTokenIssuer = issuer): ClusterTokenIssuer {
+export function publishing(keys: readonly PublicJWK[], of: IssuerOf<'jwt'> = issuer): IssuerOf<'jwt'> {
   const listed = keys.map(publicJWK => ({
     kid: publicJWK.kid,
     publicJWK: { ...publicJWK },

@@ -1,6 +1,6 @@
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { describe, expect, test } from 'vitest';
-import type { Inputs } from '../../../src/api/inputs.ts';
+import type { TokenInputs } from '../../../src/api/inputs.ts';
 import { parseSubject, subjectOf } from '../../../src/issuers/jwt/claims.ts';
 import { type Algorithm, generateSigningKey, importSigningKey } from '../../../src/issuers/jwt/keys.ts';
 import { newTokenID, parseTokenID, signBotToken } from '../../../src/issuers/jwt/sign.ts';
@@ -8,7 +8,7 @@ import { inputs, issuerURL, recordedID, tokenUID, userUID } from './healthy.ts';
 
 const token = { namespace: 'team-a', name: 'deploy', uid: tokenUID };
 
-async function signed(change: Partial<Inputs> = {}, algorithm: Algorithm = 'ES256') {
+async function signed(change: Partial<TokenInputs> = {}, algorithm: Algorithm = 'ES256') {
   const made = await generateSigningKey(algorithm);
   const { key } = await importSigningKey(made.privateKey, algorithm);
   const jwt = await signBotToken(key, { issuerURL, tokenID: recordedID, token, inputs: { ...inputs, ...change } });

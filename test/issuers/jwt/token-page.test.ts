@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { expect, test } from 'vitest';
 import { timestamp } from '../../../src/api/conditions.ts';
-import type { Inputs } from '../../../src/api/inputs.ts';
+import type { TokenInputs } from '../../../src/api/inputs.ts';
 import { generateSigningKey, importSigningKey } from '../../../src/issuers/jwt/keys.ts';
 import { signBotToken } from '../../../src/issuers/jwt/sign.ts';
 import { inputs, issuerURL, recordedID, tokenUID } from './healthy.ts';
@@ -12,7 +12,7 @@ const page = readFileSync(new URL('../../../docs/reference/token.md', import.met
 const blocks = (language: string) =>
   [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(match => match[1] ?? '');
 
-async function issue(change: Partial<Inputs> = {}) {
+async function issue(change: Partial<TokenInputs> = {}) {
   const made = await generateSigningKey('ES256');
   const { key } = await importSigningKey(made.privateKey, 'ES256');
   const token = { namespace: 'team-a', name: 'deploy', uid: tokenUID };

@@ -1,15 +1,17 @@
-import type { BotToken } from '../api/bot-token.ts';
 import type { Reason, Verdict } from '../api/conditions.ts';
+import type { Credentialed } from '../api/credentialed.ts';
+import type { Inputs } from '../api/inputs.ts';
 import type { Revocation } from '../api/revocation.ts';
-import type { Operation, Recorded, StatusWrite } from './bot-token-status.ts';
 import type { Change } from './change.ts';
+import type { Operation, Recorded, StatusWrite } from './credential-status.ts';
 import type { Grant, Wish } from './grant.ts';
 import type { Estate } from './hand-over.ts';
+import type { CredentialKind } from './kind.ts';
 import type { ListChange, Listed } from './listing.ts';
 import type { RolloutStep, TargetsSeen } from './rollout.ts';
 import type { SecretMetadata } from './secret-metadata.ts';
 
-/** What was seen of the Secret that the token's spec names. */
+/** What was seen of the Secret that the spec names. */
 export type SecretSeen =
   /** `confirmed` by a live read, not only by the watch. */
   | { state: 'absent'; confirmed: boolean }
@@ -30,30 +32,32 @@ export interface OwnSecret {
   unreadable: boolean;
 }
 
-/** The BotUser that the token refers to; `grant` is what may be issued for it now. */
-export type BotUserSeen =
-  | { state: 'absent' }
+/** Whom the credential speaks for: a BotUser, by its name for people, or the object itself. `grant` is what may be issued for it now. */
+export type PrincipalSeen =
+  | { state: 'absent'; name: string }
   /** It is going, since its deletion was asked for. */
-  | { state: 'deleted'; since: string }
+  | { state: 'deleted'; name: string; since: string }
   /** It is there, in a form that this version does not know. */
-  | { state: 'unreadable' }
-  /** `suspended`: no token of it works for now. */
-  | { state: 'found'; uid: string; suspended: boolean; grant: Grant<Wish> };
+  | { state: 'unreadable'; name: string }
+  /** `suspended`: no credential of it works for now. */
+  | { state: 'found'; uid: string; suspended: boolean; grant: Grant<Wish> }
+  | { state: 'self'; suspended: boolean; grant: Grant<Wish> };
 
-/** Everything that a decision about one BotToken rests on. */
+/** Everything that a decision about one object and its credential rests on. */
 export interface Observed {
-  token: BotToken;
-  botUser: BotUserSeen;
+  kind: CredentialKind;
+  object: Credentialed;
+  principal: PrincipalSeen;
   secret: SecretSeen;
   /** What live reads of this pass have confirmed: a cache alone never leads to a destructive step. */
-  confirmed: { botUser: boolean; issuer: boolean };
-  /** The Revocations that have taken something over from this token. */
+  confirmed: { principal: boolean; issuer: boolean };
+  /** The Revocations that have taken something over from this object. */
   revocations: readonly Revocation[];
-  /** Who issued the superseded tokens of one that has no record any more; undefined: nobody who is still there. */
+  /** Who issued the superseded credentials of one that has no record any more; undefined: nobody who is still there. */
   lostIssuer: Estate['issuer'] | undefined;
-  /** What the status lists say of the indexes that the token carries. One that is not in here is of no concern. */
+  /** What the status lists say of the indexes that the object carries. One that is not in here is of no concern. */
   listed: ReadonlyMap<number, Listed>;
-  /** The BotToken that names the same Secret and was there first, as `<Kind>/<name>`. */
+  /** The object that names the same Secret and was there first, as `<Kind>/<name>`. */
   earlierClaim: string | undefined;
   /** What the API server refused in this pass, by what was tried. */
   refused: { readonly [operation in Operation]?: Refused | undefined };
@@ -61,8 +65,13 @@ export interface Observed {
   targets: TargetsSeen;
 }
 
-/** Where the BotUser is there, and can be read. */
-export type Found = Observed & { botUser: BotUserSeen & { state: 'found' } };
+/** Where whom it speaks for is there, and can be read. */
+export type Found = Observed & { principal: PrincipalSeen & { state: 'found' | 'self' } };
+
+/** Whether whom it speaks for is there, and can be read. */
+export function speaks(principal: PrincipalSeen): principal is Found['principal'] {
+  return principal.state === 'found' || principal.state === 'self';
+}
 
 /** `Delete`: the end of a credential was refused; `Revoke`: what a status list is to say of it; all else is `Write`. */
 export interface Refused {
@@ -78,7 +87,7 @@ export type IssueCause = 'first' | 'renewal' | Exclude<Change, 'none'> | 'lost' 
 export type Step =
   | { do: 'add-finalizer' }
   | { do: 'remove-finalizer' }
-  | { do: 'confirm'; what: 'bot-user' | 'issuer' | 'secret' }
+  | { do: 'confirm'; what: 'principal' | 'issuer' | 'secret' }
   /** Sign a credential and write it: into a new Secret, or over this one. */
   | {
       do: 'issue';
@@ -91,8 +100,8 @@ export type Step =
       replaces: boolean;
       over: OwnSecret | undefined;
     }
-  /** Write the same credential with the entries and the metadata that the spec has now. */
-  | { do: 'render'; over: OwnSecret; record: Recorded }
+  /** Write the same credential with the entries and the metadata that the spec has now, as made from these inputs. */
+  | { do: 'render'; over: OwnSecret; record: Recorded; inputs: Inputs }
   /** Put only the metadata right. */
   | { do: 'label'; over: OwnSecret; record: Recorded }
   /** `predecessor`: what an object of the same name and a dead UID left behind. */
@@ -107,11 +116,11 @@ export type Step =
   | { do: 'rest'; until: Date | undefined };
 
 /** The effective name of the Secret: `spec.secret.name`, else the object's. */
-export function secretNameOf(token: BotToken): string {
-  return token.spec.secret.name ?? token.metadata.name;
+export function secretNameOf(object: Credentialed): string {
+  return object.spec.secret.name ?? object.metadata.name;
 }
 
-/** Whether the token has a claim on its Secret's name: one that is revoked or going has none. */
-export function claimsSecret({ metadata, spec }: BotToken): boolean {
+/** Whether the object has a claim on its Secret's name: one that is revoked or going has none. */
+export function claimsSecret({ metadata, spec }: Credentialed): boolean {
   return metadata.deletionTimestamp === undefined && spec.revoked !== true;
 }

@@ -1,5 +1,5 @@
-import type { BotToken } from '../api/bot-token.ts';
 import { conditionsOf, pausedConditions, type Reason, reasons, timestamp, type Verdict } from '../api/conditions.ts';
+import type { Credentialed } from '../api/credentialed.ts';
 import { type Inputs, parseInputs } from '../api/inputs.ts';
 import { pausedAnnotation, replaceAnnotation, revokeFinalizer, rotateAnnotation } from '../api/names.ts';
 import { mergePatch } from '../base/merge-patch.ts';
@@ -9,7 +9,7 @@ import { heldForConsumers, newRollout, nextLook, openRollout } from './rollout.t
 import type { Marks } from './secret-metadata.ts';
 import { earliest, renewalTime, warningTime } from './times.ts';
 
-export type Status = NonNullable<BotToken['status']>;
+export type Status = NonNullable<Credentialed['status']>;
 
 /** What the status records of the credential in force. */
 export interface Recorded {
@@ -33,39 +33,39 @@ export interface StatusWrite {
  * The record; undefined when there is none, `unknown` when it is in a form that this version does not know. One of another UID
  * came with a restored backup: it says nothing of this object, whose own Secret is still to come.
  */
-export function recordOf(token: BotToken): Recorded | 'unknown' | undefined {
-  const { issued, tokenID, revision } = token.status ?? {};
+export function recordOf(object: Credentialed): Recorded | 'unknown' | undefined {
+  const { issued, tokenID, revision } = object.status ?? {};
   if (issued === undefined) return undefined;
   const inputs = parseInputs(issued.inputs);
   if (inputs === undefined || tokenID === undefined || revision === undefined) return 'unknown';
-  if (!isOwnID(token, tokenID)) return undefined;
+  if (!isOwnID(object, tokenID)) return undefined;
   return { revision, tokenID, inputs, secretUID: issued.secret.uid, resourceVersion: issued.secret.resourceVersion };
 }
 
 /** The highest revision that was given to this object. */
-export function revisionOf(token: BotToken): number {
-  const { tokenID, revision = 0 } = token.status ?? {};
-  return tokenID === undefined || isOwnID(token, tokenID) ? revision : 0;
+export function revisionOf(object: Credentialed): number {
+  const { tokenID, revision = 0 } = object.status ?? {};
+  return tokenID === undefined || isOwnID(object, tokenID) ? revision : 0;
 }
 
-function isOwnID({ metadata }: BotToken, tokenID: string): boolean {
+function isOwnID({ metadata }: Credentialed, tokenID: string): boolean {
   return tokenID.startsWith(`${metadata.uid}.`);
 }
 
-/** The issuer on which the token's credential depends; undefined without a credential, and for a record that cannot be read. */
-export function issuerOf(token: BotToken): Inputs['issuer'] | undefined {
-  const record = recordOf(token);
+/** The issuer on which the object's credential depends; undefined without a credential, and for a record that cannot be read. */
+export function issuerOf(object: Credentialed): Inputs['issuer'] | undefined {
+  const record = recordOf(object);
   return record === undefined || record === 'unknown' ? undefined : record.inputs.issuer;
 }
 
 /** The status with a credential as its Secret names it: copied from there, never from the spec of the moment. */
 export function issuedStatus(
-  token: BotToken,
+  object: Credentialed,
   secret: { name: string; uid: string; resourceVersion: string | undefined },
   { tokenID, revision, inputs }: Marks & { inputs: Inputs },
   now: Date,
 ): Status {
-  const { retry: _, revokedAt: __, ...old } = token.status ?? {};
+  const { retry: _, revokedAt: __, ...old } = object.status ?? {};
   const { resourceVersion } = secret;
   return {
     ...old,
@@ -74,7 +74,7 @@ export function issuedStatus(
     issuedAt: inputs.issuedAt,
     expiresAt: inputs.expiresAt,
     secretName: secret.name,
-    ...(old.tokenID === tokenID ? { previous: livePrevious(token, now) } : supersededBy(token, tokenID, inputs, now)),
+    ...(old.tokenID === tokenID ? { previous: livePrevious(object, now) } : supersededBy(object, tokenID, inputs, now)),
     issued: {
       inputs,
       secret: { name: secret.name, uid: secret.uid, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
@@ -87,56 +87,58 @@ export function issuedStatus(
  * acknowledged the Secret with the new one. One that replaces ends all before it: they may do as much as the last.
  */
 function supersededBy(
-  token: BotToken,
+  object: Credentialed,
   tokenID: string,
   { overlapSeconds, replaces = overlapSeconds === 0 }: Inputs,
   now: Date,
 ) {
-  const last = replaces ? [] : overlapOf(token, overlapSeconds, now);
-  const previous = replaces ? [] : [...livePrevious(token, now), ...last.map(old => heldForConsumers(token, old))];
-  return { previous, rollout: newRollout(token, tokenID, dateOf(last[0]?.revokeAt), now) };
+  const last = replaces ? [] : overlapOf(object, overlapSeconds, now);
+  const previous = replaces ? [] : [...livePrevious(object, now), ...last.map(old => heldForConsumers(object, old))];
+  return { previous, rollout: newRollout(object, tokenID, dateOf(last[0]?.revokeAt), now) };
 }
 
 /** The recorded credential as one that lives on for so long, at most to its own end; nothing when that has come. */
-function overlapOf({ status }: BotToken, overlapSeconds: number | undefined, now: Date) {
-  const { tokenID, expiresAt, issued } = status ?? {};
+function overlapOf({ status }: Credentialed, overlapSeconds: number | undefined, now: Date) {
+  const { tokenID, revision, expiresAt, issued } = status ?? {};
   const overlapEnd = overlapSeconds === undefined ? undefined : new Date(now.getTime() + overlapSeconds * 1000);
   const end = earliest(overlapEnd, dateOf(expiresAt));
   if (tokenID === undefined || end === undefined || end <= now) return [];
-  const statusListIndex = parseInputs(issued?.inputs)?.statusListIndex;
+  const inputs = parseInputs(issued?.inputs);
+  const statusListIndex = inputs?.statusListIndex;
+  const checked = inputs?.robot === undefined ? {} : { revision: revision ?? 0, verifier: inputs.robot.verifier };
   const listed = statusListIndex === undefined ? {} : { statusListIndex, ...(expiresAt && { expiresAt }) };
-  return [{ tokenID, revokeAt: timestamp(end), ...listed }];
+  return [{ tokenID, revokeAt: timestamp(end), ...listed, ...checked }];
 }
 
 /** The status after the Secret was lost and its name taken: nothing is in force, and what was lost ends after its overlap (I8). */
-export function lostStatus(token: BotToken, overlapSeconds: number | undefined, now: Date): Status {
-  const { observedGeneration, conditions, revision } = token.status ?? {};
-  const previous = [...livePrevious(token, now), ...overlapOf(token, overlapSeconds, now)];
+export function lostStatus(object: Credentialed, overlapSeconds: number | undefined, now: Date): Status {
+  const { observedGeneration, conditions, revision } = object.status ?? {};
+  const previous = [...livePrevious(object, now), ...overlapOf(object, overlapSeconds, now)];
   return { observedGeneration, conditions, revision, previous } as Status;
 }
 
 /** The status without a credential: what was issued is revoked, and the revision stays so that numbers are never given twice. */
-export function revokedStatus(token: BotToken, now: Date): Status {
-  const { observedGeneration, conditions, revision, revokedAt, tokenID } = token.status ?? {};
+export function revokedStatus(object: Credentialed, now: Date): Status {
+  const { observedGeneration, conditions, revision, revokedAt, tokenID } = object.status ?? {};
   const at = revokedAt ?? (tokenID === undefined ? undefined : timestamp(now));
   return { observedGeneration, conditions, revision, revokedAt: at } as Status;
 }
 
 /** Superseded credentials whose overlap is not over. */
-export function livePrevious(token: BotToken, now: Date) {
-  return (token.status?.previous ?? []).filter(({ revokeAt }) => Date.parse(revokeAt) > now.getTime());
+export function livePrevious(object: Credentialed, now: Date) {
+  return (object.status?.previous ?? []).filter(({ revokeAt }) => Date.parse(revokeAt) > now.getTime());
 }
 
 /** When the credential should be renewed; undefined without rotation, for one that never ends, and for one that ends with its BotUser. */
 export function renewTimeOf(
-  token: BotToken,
+  object: Credentialed,
   inputs: Pick<Inputs, 'issuedAt' | 'expiresAt' | 'notAfter'>,
 ): Date | undefined {
-  const { rotation } = token.spec;
+  const { rotation } = object.spec;
   const { issuedAt, expiresAt } = inputs;
   if (rotation === undefined || expiresAt === undefined || isCutShort(inputs)) return undefined;
   const life = { issuedAt: new Date(issuedAt), expiresAt: new Date(expiresAt) };
-  return renewalTime(life, rotation.renewBefore, token.metadata.uid);
+  return renewalTime(life, rotation.renewBefore, object.metadata.uid);
 }
 
 /** What may be refused of the Secret. A refused write holds up no revocation. */
@@ -146,22 +148,22 @@ export type Operation = NonNullable<NonNullable<Status['retry']>['operation']>;
  * When a refused write may be tried again. A change of the spec or of what the annotations ask for clears it: the remedy may
  * be in there. So does a clock that was put right: no attempt is ever put off for so long.
  */
-export function retryTime(token: BotToken, now: Date, operation: Operation = 'Write'): Date | undefined {
-  const { status, metadata } = token;
-  if (status?.observedGeneration !== metadata.generation || status?.retry?.asked !== askedOf(token)) return undefined;
+export function retryTime(object: Credentialed, now: Date, operation: Operation = 'Write'): Date | undefined {
+  const { status, metadata } = object;
+  if (status?.observedGeneration !== metadata.generation || status?.retry?.asked !== askedOf(object)) return undefined;
   if ((status?.retry?.operation ?? 'Write') !== operation) return undefined;
   return recordedRetry(status?.retry, now);
 }
 
 /** The note of one more refusal. In the status, so that a restart does not try everything at once. */
 export function retryAfter(
-  token: BotToken,
+  object: Credentialed,
   reason: Reason,
   now: Date,
   operation: Operation = 'Write',
 ): NonNullable<Status['retry']> {
-  const before = retryTime(token, now, operation) === undefined ? undefined : token.status?.retry;
-  const asked = askedOf(token);
+  const before = retryTime(object, now, operation) === undefined ? undefined : object.status?.retry;
+  const asked = askedOf(object);
   return {
     ...nextRetry(before, reason, now),
     ...(operation !== 'Write' && { operation }),
@@ -170,28 +172,28 @@ export function retryAfter(
 }
 
 /** What the annotations ask for, as one text that changes with it. */
-function askedOf({ metadata }: BotToken): string | undefined {
+function askedOf({ metadata }: Credentialed): string | undefined {
   const { [rotateAnnotation]: rotate, [replaceAnnotation]: replace } = metadata.annotations ?? {};
   const asked = [rotate, replace].map(value => value?.slice(0, 500) ?? '').join(' ');
   return asked === ' ' ? undefined : asked;
 }
 
-/** Whether the token cannot go without its credential having ended. */
-export function hasFinalizer(token: BotToken): boolean {
-  return token.metadata.finalizers?.includes(revokeFinalizer) === true;
+/** Whether the object cannot go without its credential having ended. */
+export function hasFinalizer(object: Credentialed): boolean {
+  return object.metadata.finalizers?.includes(revokeFinalizer) === true;
 }
 
-/** Whether nothing but the end of credentials may happen to the token. */
-export function isPaused({ metadata }: BotToken): boolean {
+/** Whether nothing but the end of credentials may happen to the object. */
+export function isPaused({ metadata }: Credentialed): boolean {
   return metadata.annotations?.[pausedAnnotation] === 'true';
 }
 
 /** The next time at which the status says something different by itself. */
-export function nextTime(token: BotToken, now: Date): Date | undefined {
-  const { expiresAt, renewAt, issuedAt, previous } = token.status ?? {};
+export function nextTime(object: Credentialed, now: Date): Date | undefined {
+  const { expiresAt, renewAt, issuedAt, previous } = object.status ?? {};
   const warning = renewAt === undefined ? warningTimeOf({ issuedAt, expiresAt }) : undefined;
   const times = [...[expiresAt, renewAt, ...(previous ?? []).map(({ revokeAt }) => revokeAt)].map(dateOf), warning];
-  const rollout = isPaused(token) ? undefined : openRollout(token);
+  const rollout = isPaused(object) ? undefined : openRollout(object);
   return earliest(rollout && nextLook(rollout, now), ...times.filter(time => time !== undefined && time > now));
 }
 
@@ -207,45 +209,45 @@ export function dateOf(text: string | undefined): Date | undefined {
 
 /** The merge patch that brings the status to these fields and this verdict; undefined when nothing would change. */
 export function statusWrite(
-  token: BotToken,
+  object: Credentialed,
   fields: Status,
   verdict: Verdict,
   now: Date,
   because: StatusWrite['because'],
 ): StatusWrite | undefined {
-  const { generation = 0 } = token.metadata;
-  const after = { ...token, status: fields };
+  const { generation = 0 } = object.metadata;
+  const after = { ...object, status: fields };
   const previous = livePrevious(after, now);
-  const old = token.status?.conditions;
+  const old = object.status?.conditions;
   const conditions = conditionsOf(verdict, old, generation, now);
   const status = {
     ...fields,
     previous: previous.length === 0 ? undefined : previous,
     renewAt: renewAtOf(after),
     observedGeneration: generation,
-    conditions: isPaused(token) ? pausedConditions(conditions, old, generation, now) : conditions,
+    conditions: isPaused(object) ? pausedConditions(conditions, old, generation, now) : conditions,
   };
-  const patch = mergePatch(token.status, status);
+  const patch = mergePatch(object.status, status);
   return patch === undefined ? undefined : { do: 'write-status', patch, because, verdict };
 }
 
-function renewAtOf(token: BotToken): string | undefined {
-  const record = recordOf(token);
-  if (record === 'unknown') return token.status?.renewAt;
-  const at = record && renewTimeOf(token, record.inputs);
+function renewAtOf(object: Credentialed): string | undefined {
+  const record = recordOf(object);
+  if (record === 'unknown') return object.status?.renewAt;
+  const at = record && renewTimeOf(object, record.inputs);
   return at && timestamp(at);
 }
 
-/** Says that the token is paused, and leaves everything else as it was; undefined when it says so already. */
-export function pausedWrite(token: BotToken, now: Date): StatusWrite | undefined {
-  const { generation = 0 } = token.metadata;
-  const { conditions, observedGeneration } = token.status ?? {};
+/** Says that the object is paused, and leaves everything else as it was; undefined when it says so already. */
+export function pausedWrite(object: Credentialed, now: Date): StatusWrite | undefined {
+  const { generation = 0 } = object.metadata;
+  const { conditions, observedGeneration } = object.status ?? {};
   const status = {
-    ...token.status,
+    ...object.status,
     observedGeneration: conditions === undefined ? generation : observedGeneration,
     conditions: pausedConditions(conditions, conditions, generation, now),
   };
-  const patch = mergePatch(token.status, status);
+  const patch = mergePatch(object.status, status);
   const verdict: Verdict = { state: 'reconciling', reason: 'Paused', message: reasons.Paused.cause };
   return patch === undefined ? undefined : { do: 'write-status', patch, because: 'state', verdict };
 }

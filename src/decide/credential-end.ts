@@ -1,7 +1,6 @@
-import type { BotToken } from '../api/bot-token.ts';
 import type { Reason, Verdict } from '../api/conditions.ts';
 import { replaceAnnotation, rotateAnnotation } from '../api/names.ts';
-import type { Observed, OwnSecret, Step } from './bot-token-seen.ts';
+import type { Observed, OwnSecret, PrincipalSeen, Step } from './credential-seen.ts';
 import {
   hasFinalizer,
   livePrevious,
@@ -9,15 +8,15 @@ import {
   retryTime,
   revokedStatus,
   statusWrite,
-} from './bot-token-status.ts';
-import { refusal } from './bot-token-verdict.ts';
+} from './credential-status.ts';
+import { refusal } from './credential-verdict.ts';
 
 // The end of a credential: the spec alone has already made it dead (section 3 of the design); the Secret is taken away.
 
-/** A token that is being deleted: its finalizer goes when nothing of it is left. */
+/** An object that is being deleted: its finalizer goes when nothing of it is left. */
 export function deletion(seen: Observed, now: Date): Step {
-  const { token, secret } = seen;
-  if (!hasFinalizer(token)) return { do: 'rest', until: undefined };
+  const { object, secret } = seen;
+  if (!hasFinalizer(object)) return { do: 'rest', until: undefined };
   if (secret.state === 'ours') return removal(seen, secret, now);
   if (secret.state === 'absent' && !secret.confirmed) return { do: 'confirm', what: 'secret' };
   return { do: 'remove-finalizer' };
@@ -25,17 +24,17 @@ export function deletion(seen: Observed, now: Date): Step {
 
 /** The credential has ended by the wish of its owner: its Secret goes, then its record. */
 export function revocation(seen: Observed, verdict: Verdict, now: Date): Step {
-  const { token, secret } = seen;
+  const { object, secret } = seen;
   if (secret.state === 'ours') return removal(seen, secret, now);
-  const recorded = token.status?.issued !== undefined;
+  const recorded = object.status?.issued !== undefined;
   if (recorded && secret.state === 'absent' && !secret.confirmed) return { do: 'confirm', what: 'secret' };
   const because = recorded ? 'revoked' : 'state';
-  return statusWrite(token, revokedStatus(token, now), verdict, now, because) ?? { do: 'rest', until: undefined };
+  return statusWrite(object, revokedStatus(object, now), verdict, now, because) ?? { do: 'rest', until: undefined };
 }
 
 /** Until the Secret is gone the record stays, and with it the finalizer: a refused revocation is put off, never dropped. */
 function removal(seen: Observed, { uid, resourceVersion }: OwnSecret, now: Date): Step {
-  const waiting = retryTime(seen.token, now, 'Delete');
+  const waiting = retryTime(seen.object, now, 'Delete');
   if (waiting !== undefined && waiting > now) return { do: 'rest', until: waiting };
   if (seen.refused.Delete !== undefined) return refusal(seen, undefined, seen.refused.Delete, now);
   return { do: 'delete-secret', uid, resourceVersion, cause: 'revoked' };
@@ -45,28 +44,23 @@ function removal(seen: Observed, { uid, resourceVersion }: OwnSecret, now: Date)
 export function withoutBotUser(
   seen: Observed,
   record: Recorded | undefined,
-  state: 'absent' | 'deleted',
+  principal: PrincipalSeen & { state: 'absent' | 'deleted' },
   now: Date,
 ): Step {
-  const { token, secret, confirmed } = seen;
-  const held = record !== undefined || secret.state === 'ours' || livePrevious(token, now).length > 0;
+  const { object, secret, confirmed } = seen;
+  const held = record !== undefined || secret.state === 'ours' || livePrevious(object, now).length > 0;
   // A cache that lags shows the BotUser before the one that the credential is for.
-  if (held && !confirmed.botUser) return { do: 'confirm', what: 'bot-user' };
+  if (held && !confirmed.principal) return { do: 'confirm', what: 'principal' };
   const [reason, says]: [Reason, string] =
-    state === 'deleted'
+    principal.state === 'deleted'
       ? ['BotUserDeleted', 'is being deleted']
       : ['BotUserNotFound', 'does not exist: create it, or correct spec.botUserRef'];
-  return revocation(seen, { state: 'reconciling', reason, message: `${botUserNameOf(token)} ${says}` }, now);
+  return revocation(seen, { state: 'reconciling', reason, message: `${principal.name} ${says}` }, now);
 }
 
-/** The BotUser that a token refers to, for people. */
-export function botUserNameOf({ spec, metadata }: BotToken): string {
-  return `BotUser ${spec.botUserRef.name} in namespace ${spec.botUserRef.namespace ?? metadata.namespace}`;
-}
-
-/** What is said of a token that was revoked for good. */
-export function revokedVerdict({ metadata }: BotToken): Verdict {
+/** What is said of an object that was revoked for good. */
+export function revokedVerdict({ kind, object: { metadata } }: Observed): Verdict {
   const asked = [rotateAnnotation, replaceAnnotation].find(name => metadata.annotations?.[name]);
-  const inVain = asked === undefined ? '' : `; ${asked} has no effect any more: make a new BotToken`;
+  const inVain = asked === undefined ? '' : `; ${asked} has no effect any more: make a new ${kind.name}`;
   return { state: 'ready', reason: 'Revoked', message: `revoked: true has been carried out${inVain}` };
 }

@@ -1,0 +1,67 @@
+import type { RobotAccount } from '../api/robot-account.ts';
+import type { SecretValue } from '../base/secret-value.ts';
+import type { Refused, Step } from '../decide/credential-seen.ts';
+import type { RobotWish } from '../decide/grant.ts';
+import { robotInputsOf } from '../decide/inputs-of.ts';
+import { newTokenID } from '../issuers/jwt/sign.ts';
+import { brokenRules, generateSecret } from '../issuers/registry/secrets.ts';
+import type { Verifiers } from '../issuers/registry/verifiers.ts';
+import { secrets } from '../kube/core-kinds.ts';
+import type { Mint } from './credential-secret.ts';
+import { dataOf } from './secret-readings.ts';
+import { type Minted, rendered } from './secret-writes.ts';
+import type { World } from './world.ts';
+
+export interface RobotMintingOptions {
+  world: Pick<World, 'client' | 'clock'>;
+  verifiers: Verifiers;
+  digestKey: SecretValue;
+  /** A number that no robot of the issuer has had. */
+  takeID: (issuer: { uid: string }, robot: RobotAccount, signal: AbortSignal) => Promise<number>;
+}
+
+/**
+ * How the secrets of robots are made: generated, or read from where their owner has put them, with the verifier that the token
+ * server checks them by. A robot keeps its number as long as it lives.
+ */
+export function robotMinting(o: RobotMintingOptions): Mint<RobotAccount> {
+  return async (robot, step, signal) => {
+    const { wish } = step;
+    if (wish.robot === undefined) throw new TypeError('the wish of a token is for no robot');
+    const { source } = wish.robot;
+    const secret = source === undefined ? generateSecret() : await ownSecret(o.world, robot, source, signal);
+    if (secret === undefined || 'refused' in secret) return secret;
+    const id = robot.status?.id ?? (await o.takeID(wish.issuer, robot, signal));
+    return minted(robot, step, { secret, isOwn: source !== undefined, id }, o);
+  };
+}
+
+/** The secret at the very version that was decided about; undefined where there is another one by now. */
+async function ownSecret(
+  { client }: RobotMintingOptions['world'],
+  { metadata: { namespace } }: RobotAccount,
+  { name, key, uid, resourceVersion }: NonNullable<RobotWish['robot']['source']>,
+  signal: AbortSignal,
+): Promise<SecretValue | { refused: Refused } | undefined> {
+  const found = await client.get(secrets, { namespace, name }, { signal });
+  if (found?.metadata.uid !== uid || found.metadata.resourceVersion !== resourceVersion) return undefined;
+  const value = dataOf(found).get(key);
+  if (value === undefined) return undefined;
+  const broken = brokenRules(value);
+  if (broken.length === 0) return value;
+  const message = `the key ${key} of Secret ${name} cannot be the secret of a robot: it must have ${broken.join(', ')}`;
+  return { refused: { operation: 'Write', reason: 'SourceInvalid', message } };
+}
+
+async function minted(
+  robot: RobotAccount,
+  step: Step & { do: 'issue' },
+  { secret, isOwn, id }: { secret: SecretValue; isOwn: boolean; id: number },
+  { verifiers, digestKey, world }: RobotMintingOptions,
+): Promise<Minted> {
+  const { revision } = step;
+  const subject = { uid: robot.metadata.uid, revision };
+  const verifier = isOwn ? await verifiers.ofOwn(subject, secret) : verifiers.ofGenerated(subject, secret);
+  const inputs = robotInputsOf(robot, step, { id, verifier, now: world.clock.now() });
+  return rendered(secret, { revision, tokenID: newTokenID(subject.uid, revision), inputs }, digestKey);
+}

@@ -1,0 +1,26 @@
+import { type Observed, type Step, speaks } from './credential-seen.ts';
+import { isPaused, recordOf, type Status, statusWrite } from './credential-status.ts';
+import { isInForce, verdictOf, withTrouble } from './credential-verdict.ts';
+import { nextOfRollout, openRollout } from './rollout.ts';
+
+/**
+ * What is next for the consumers of a rotated credential; undefined when there is nothing to be done now. Pods are rolled only
+ * into a Secret that holds the credential, and only while that serves: not for one that is revoked, disabled, paused or going.
+ */
+export function rolloutStep(seen: Observed, now: Date): Step | undefined {
+  const { object, principal, targets } = seen;
+  const rollout = openRollout(object);
+  const record = recordOf(object);
+  if (rollout === undefined || record === undefined || record === 'unknown' || !speaks(principal)) return undefined;
+  // What is disabled is Ready, and does not serve.
+  if (principal.suspended) return undefined;
+  if (object.metadata.deletionTimestamp !== undefined || object.spec.revoked === true || isPaused(object))
+    return undefined;
+  const verdict = verdictOf(seen, record, principal.grant, now);
+  if (verdict.state !== 'ready' || !isInForce(seen, record, now)) return undefined;
+  const next = nextOfRollout(seen, rollout, targets, now);
+  if (next.do === 'wait') return undefined;
+  if (next.do !== 'record') return next;
+  const fields = { ...object.status, rollout: next.rollout, previous: next.previous } as Status;
+  return statusWrite(object, fields, withTrouble(verdict, next.trouble), now, 'state');
+}

@@ -1,0 +1,45 @@
+import type { Credentialed } from '../api/credentialed.ts';
+import type { Inputs } from '../api/inputs.ts';
+import type { Revocation } from '../api/revocation.ts';
+import type { Change } from './change.ts';
+import type { IssueCause } from './credential-seen.ts';
+import type { Wish } from './grant.ts';
+
+export type KindName = Revocation['spec']['owner']['kind'];
+
+/**
+ * What the kinds with a credential differ in. All else about a credential is decided once for all of them. Records, wishes
+ * and objects that are handed to it are of its own kind: what is recorded of another one is left alone before.
+ */
+export interface CredentialKind {
+  /** As manifests have it. */
+  name: KindName;
+  /** What to do about a credential that has ended. */
+  whenEnded: string;
+  /** By what an absolute end comes, and what moves it. */
+  whenCutShort: string;
+  /** How its issuer issues, as a Revocation has to know it. */
+  issuerType: Revocation['spec']['issuer']['type'];
+  /** How long the credential before lives on, in seconds, where `rotation.overlap` does not say so; undefined: to its own end. */
+  overlaps: { readonly [cause in IssueCause]: number | undefined };
+  /** Whether it was an object of this kind that this was recorded of. */
+  knows: (recorded: Inputs) => boolean;
+  /** What a wish asks for that no longer equals the recorded inputs. */
+  changeOf: (recorded: Inputs, wish: Wish) => Change;
+  /** The same for the object's own spec and annotations: by these alone an ended credential comes to life again. */
+  ownChangeOf: (recorded: Inputs, wish: Wish) => Change;
+  /**
+   * The recorded inputs with all that is wished for and comes without a new credential, but with its Secret written anew:
+   * the same where there is nothing of the kind.
+   */
+  revised: (recorded: Inputs, wish: Wish) => Inputs;
+  /** What `revised` may change; the end among it is never later than record and wish say. */
+  revisable: readonly (keyof Inputs)[];
+  /** The fields of the status that stay when the credential is lost and nothing is in force. */
+  lasting: readonly string[];
+  /**
+   * The fields of the status that follow from the record, and from what is wished for and served without a new credential.
+   * Without a wish that may be served, what is in force stays so.
+   */
+  served: (object: Credentialed, recorded: Inputs, wish: Wish | undefined) => object;
+}

@@ -1,0 +1,75 @@
+import { timestamp } from '../api/conditions.ts';
+import type { Credentialed } from '../api/credentialed.ts';
+import type { RobotInputs } from '../api/inputs.ts';
+import type { RobotAccount } from '../api/robot-account.ts';
+import { askedChange, type Change, commonChange, lifeChange, strictest } from './change.ts';
+import type { RobotWish } from './grant.ts';
+import type { CredentialKind } from './kind.ts';
+import { endOf } from './times.ts';
+
+/**
+ * RobotAccount: an account that speaks for itself. Its issuer keeps only a verifier of its secret, so what it may do and how
+ * long it lives is changed without a new one.
+ */
+export const robotAccounts: CredentialKind = {
+  name: 'RobotAccount',
+  whenEnded: 'set spec.rotation or a longer spec.expiresIn',
+  whenCutShort: 'with the robot: move spec.notAfter',
+  issuerType: 'registry',
+  overlaps: { first: 0, renewal: 0, rotated: 0, widened: 0, narrowed: 0, replaced: 0, lost: 0, edited: 0 },
+  knows: ({ robot }) => robot !== undefined,
+  changeOf: (recorded, wish) =>
+    recorded.robot === undefined || wish.robot === undefined
+      ? 'none'
+      : strictest(commonChange(recorded, wish), ownChangeOf(recorded, wish)),
+  ownChangeOf: (recorded, wish) =>
+    recorded.robot === undefined || wish.robot === undefined ? 'none' : ownChangeOf(recorded, wish),
+  revised: (recorded, wish) =>
+    recorded.robot === undefined || wish.robot === undefined ? recorded : revised(recorded, wish),
+  revisable: ['expiresIn', 'notAfter', 'expiresAt', 'host'],
+  lasting: ['id', 'fullName', 'createdAt', 'enabled', 'permissions', 'withoutEffect', 'lastUsed'],
+  served: (object, recorded, wish) => (recorded.robot === undefined ? {} : served(object, recorded, wish?.robot)),
+};
+
+/** By where it is read and at which version, never by a hash: a hash of what people choose gives it away. */
+function ownChangeOf({ robot: recorded, ...others }: RobotInputs, { robot, ...wish }: RobotWish): Change {
+  const [old, source] = [recorded.source, robot.source];
+  const same =
+    old?.uid === source?.uid &&
+    old?.resourceVersion === source?.resourceVersion &&
+    old?.name === source?.name &&
+    old?.key === source?.key;
+  return strictest(same ? 'none' : 'rotated', askedChange({ ...others, robot: recorded }, wish));
+}
+
+/** The end moves with the spec, counted from the issue of the secret. */
+function revised(recorded: RobotInputs, { expiresIn, notAfter, robot: { host } }: RobotWish): RobotInputs {
+  const isSameLife = lifeChange(recorded.expiresIn, expiresIn) === 'none';
+  if (isSameLife && recorded.notAfter === notAfter && recorded.host === host) return recorded;
+  const { expiresAt: _, notAfter: __, ...rest } = recorded;
+  const end = endOf(new Date(recorded.issuedAt), expiresIn, notAfter);
+  return {
+    ...rest,
+    expiresIn,
+    host,
+    ...(notAfter !== undefined && { notAfter }),
+    ...(end !== undefined && { expiresAt: timestamp(end) }),
+  };
+}
+
+/**
+ * What is in force is what the issuer has allowed, and until it has allowed something else that stays. It is never read out
+ * of the Secret: who may edit that must not give a robot more than its spec does.
+ */
+function served(object: Credentialed, recorded: RobotInputs, wish: RobotWish['robot'] | undefined): object {
+  const { spec, status } = object as RobotAccount; // the inputs say that it is one
+  const { permissions, withoutEffect } = wish ?? status ?? {};
+  return {
+    id: recorded.robot.id,
+    fullName: recorded.username,
+    createdAt: status?.createdAt ?? recorded.issuedAt,
+    enabled: spec.disabled !== true,
+    permissions,
+    withoutEffect: withoutEffect?.length === 0 ? undefined : withoutEffect,
+  };
+}

@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto';
+import type { Access } from './scopes.ts';
+import type { RegistrySigner } from './signer.ts';
+
+/** Clients take a shorter life for this one, and would go on using a token that has ended (distribution's token spec). */
+export const leastLifetimeSeconds = 60;
+
+/** What a registry reads in a token (docs/content/spec/auth/jwt.md). Of these, 2.8 demands that `aud` is a string and `exp` a whole number. */
+export interface RegistryClaims {
+  iss: string;
+  /** The account's full name; empty for anonymous access. */
+  sub: string;
+  aud: string;
+  exp: number;
+  nbf: number;
+  iat: number;
+  jti: string;
+  access: readonly Access[];
+}
+
+/** What a token is made of. */
+export interface RegistryToken {
+  /** The registry's `issuer` and `service` options. */
+  issuer: string;
+  service: string;
+  subject: string;
+  access: readonly Access[];
+  lifetimeSeconds: number;
+}
+
+export interface SignedToken {
+  token: string;
+  issuedAt: Date;
+  expiresInSeconds: number;
+}
+
+/** Signs an access token. It can be used until its end, whatever happens to the account: its life is what bounds that. */
+export async function signRegistryToken(
+  signer: RegistrySigner,
+  of: RegistryToken,
+  now: Date,
+  id: () => string = randomUUID,
+): Promise<SignedToken> {
+  const { lifetimeSeconds } = of;
+  if (!Number.isInteger(lifetimeSeconds) || lifetimeSeconds < leastLifetimeSeconds) {
+    throw new RangeError(`a registry token lives at least ${leastLifetimeSeconds} s`);
+  }
+  const iat = Math.floor(now.getTime() / 1000);
+  const claims: RegistryClaims = {
+    iss: of.issuer,
+    sub: of.subject,
+    aud: of.service,
+    exp: iat + lifetimeSeconds,
+    nbf: iat,
+    iat,
+    jti: id(),
+    access: of.access,
+  };
+  return { token: await signer.sign(claims), issuedAt: new Date(iat * 1000), expiresInSeconds: lifetimeSeconds };
+}

@@ -1,0 +1,55 @@
+import { type Answer, json } from './answer.ts';
+import type { Malformed } from './registry-token-request.ts';
+
+/** Why no token was given, in the words of RFC 6749 section 5.2 and, where it has none, in ours. */
+export type TokenError = Malformed | 'invalid_grant' | 'not_found' | 'too_many_requests' | 'temporarily_unavailable';
+
+/** The status, and the code of the registry protocol (distribution's errcode package). */
+const forms: Readonly<Record<TokenError, { status: number; code: string }>> = {
+  invalid_request: { status: 400, code: 'UNSUPPORTED' },
+  invalid_scope: { status: 400, code: 'UNSUPPORTED' },
+  unsupported_grant_type: { status: 400, code: 'UNSUPPORTED' },
+  // RFC 6749 would have 400 for a wrong password; registries' clients take 401 for one, and containerd goes on after either.
+  invalid_grant: { status: 401, code: 'UNAUTHORIZED' },
+  invalid_client: { status: 401, code: 'UNAUTHORIZED' },
+  not_found: { status: 404, code: 'UNKNOWN' },
+  method_not_allowed: { status: 405, code: 'UNSUPPORTED' },
+  too_many_requests: { status: 429, code: 'TOOMANYREQUESTS' },
+  temporarily_unavailable: { status: 503, code: 'UNAVAILABLE' },
+};
+
+/** When the reason does not say by itself when it will be over. */
+const usualRetrySeconds = 5;
+
+/**
+ * A refusal that both families of clients can read: `errors` is the form of the registry protocol, `error` that of OAuth2.
+ * `because` never holds anything that the caller has sent.
+ */
+export function refusal(
+  error: TokenError,
+  because: string,
+  { service = 'botmint', retryAfterSeconds = usualRetrySeconds }: RefusalDetails = {},
+): Answer {
+  const { status, code } = forms[error];
+  const body = { errors: [{ code, message: because }], error, error_description: because };
+  return json(status, body, headersOf(status, service, retryAfterSeconds));
+}
+
+interface RefusalDetails {
+  service?: string | undefined;
+  retryAfterSeconds?: number | undefined;
+}
+
+function headersOf(status: number, service: string, seconds: number): Record<string, string> {
+  switch (status) {
+    case 401:
+      return { 'www-authenticate': `Basic realm="${service.replaceAll(/["\\]/g, '')}", charset="UTF-8"` };
+    case 405:
+      return { allow: 'GET, HEAD, POST' };
+    case 429:
+    case 503:
+      return { 'retry-after': String(Math.ceil(seconds)) };
+    default:
+      return {};
+  }
+}

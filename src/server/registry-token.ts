@@ -1,0 +1,200 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Clock } from '../base/clock.ts';
+import { retryOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Counter, Metrics } from '../base/metrics.ts';
+import { type Account, logIn } from '../issuers/registry/account.ts';
+import { type Access, grantedAccess, scopeText } from '../issuers/registry/scopes.ts';
+import type { RegistrySigner } from '../issuers/registry/signer.ts';
+import { TooManyChecks } from '../issuers/registry/slow-hash.ts';
+import { signRegistryToken } from '../issuers/registry/token.ts';
+import type { Verifiers } from '../issuers/registry/verifiers.ts';
+import { type Answer, json } from './answer.ts';
+import { Attempts } from './attempts.ts';
+import { refusal, type TokenError } from './registry-token-errors.ts';
+import { parseTokenRequest, type TokenEndpointRequest, type TokenRequest } from './registry-token-request.ts';
+
+/** Caches older than this may have missed that an account was disabled or deleted; then nobody is let in, nor turned away. */
+const mostCacheAgeMilliseconds = 15_000;
+
+/** What is read of an issuer. */
+export interface RegistryIssuer {
+  name: string;
+  /** The registry's options `service` and `issuer`. */
+  service: string;
+  issuer: string;
+  tokenLifetimeSeconds: number;
+  anonymousProjects: readonly string[];
+}
+
+export interface RegistryTokenDeps {
+  issuers: { byName(name: string): RegistryIssuer | undefined };
+  accounts: { byName(issuer: string, fullName: string): Account | undefined };
+  /** Undefined while the issuer has none that can be used. */
+  signers: { of(issuer: string): RegistrySigner | undefined };
+  verifiers: Verifiers;
+  /** An account was given a token: for `lastUsed`. In the path of the token, so it only takes a note. */
+  used(account: Account, at: Date): void;
+  /** Milliseconds since every cache that is read here was last proven complete; Infinity before that. */
+  cachesAge(): number;
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+}
+
+/** Serves the token endpoint of every `registry` issuer: `/registry/<name>/token`, GET with Basic and POST (OAuth2). */
+export function registryTokenEndpoint(app: FastifyInstance, deps: RegistryTokenDeps): void {
+  const endpoint = new TokenEndpoint(deps);
+  app.register((scope, _, done) => {
+    // The body stays text: what it has to be is decided where the method is known.
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, parsed) => parsed(null, body));
+    scope.all<{ Params: { name: string } }>('/registry/:name/token', async (request, reply) =>
+      send(reply, await endpoint.answer(request.params.name, requestOf(request))),
+    );
+    done();
+  });
+}
+
+/** How a request ended, for the metric. */
+type Result = 'issued' | 'anonymous' | TokenError;
+
+class TokenEndpoint {
+  readonly #deps: RegistryTokenDeps;
+  readonly #attempts = new Attempts();
+  readonly #requests: Counter<'issuer' | 'result'>;
+  readonly #accesses: Counter<'issuer' | 'action'>;
+
+  constructor(deps: RegistryTokenDeps) {
+    this.#deps = deps;
+    this.#requests = deps.metrics.counter(
+      'botmint_registry_token_requests_total',
+      'Requests for registry tokens by issuer and result.',
+      ['issuer', 'result'],
+    );
+    this.#accesses = deps.metrics.counter(
+      'botmint_registry_accesses_total',
+      'Accesses to repositories that were put into tokens, by issuer and action.',
+      ['issuer', 'action'],
+    );
+  }
+
+  async answer(name: string, request: TokenEndpointRequest): Promise<Answer> {
+    const deps = this.#deps;
+    // Even "no such issuer" is an answer from the caches.
+    if (deps.cachesAge() > mostCacheAgeMilliseconds)
+      return refusal('temporarily_unavailable', 'the caches are too old');
+    const issuer = deps.issuers.byName(name);
+    if (issuer === undefined) return refusal('not_found', 'no issuer has this name');
+    const { result, answer } = await this.#answered(issuer, request);
+    this.#requests.inc({ issuer: name, result });
+    return answer;
+  }
+
+  async #answered(issuer: RegistryIssuer, request: TokenEndpointRequest): Promise<Outcome> {
+    const parsed = parseTokenRequest(request);
+    if (parsed.form === 'malformed') return refused(parsed.error, parsed.because, issuer);
+    if (parsed.service !== undefined && parsed.service !== issuer.service) {
+      return refused('invalid_request', 'this issuer is not for that service', issuer);
+    }
+    const { credential } = parsed;
+    if (credential === undefined) return this.#issued(issuer, parsed, undefined);
+    try {
+      return await this.#authenticated(issuer, { ...parsed, credential }, request.address);
+    } catch (error) {
+      if (!(error instanceof TooManyChecks)) throw error;
+      const retry = retryOf(error);
+      return refused(
+        'temporarily_unavailable',
+        error.message,
+        issuer,
+        retry.kind === 'after' ? retry.seconds : undefined,
+      );
+    }
+  }
+
+  async #authenticated(
+    issuer: RegistryIssuer,
+    request: TokenRequest & { credential: NonNullable<TokenRequest['credential']> },
+    address: string,
+  ): Promise<Outcome> {
+    const { accounts, verifiers, clock } = this.#deps;
+    const { username, secret } = request.credential;
+    const limit = this.#attempts.limit(`${issuer.name} ${username}`, address, clock.monotonic());
+    const account = accounts.byName(issuer.name, username);
+    const seen = await logIn(account, secret, { verifiers, limit, now: clock.now() });
+    switch (seen.result) {
+      case 'ok':
+        return this.#issued(issuer, request, seen.account);
+      case 'limited':
+        return refused('too_many_requests', 'too many attempts', issuer, seen.retryAfterSeconds);
+      case 'refused':
+        return refused('invalid_grant', 'unknown robot account or wrong secret', issuer);
+      case 'disabled':
+      case 'expired':
+        return refused('invalid_grant', `the robot account is ${seen.result}`, issuer);
+    }
+  }
+
+  /** What is asked for and not allowed is left out of the token, and the registry says so to its client. */
+  async #issued(issuer: RegistryIssuer, request: TokenRequest, account: Account | undefined): Promise<Outcome> {
+    const { clock, signers } = this.#deps;
+    const now = clock.now();
+    const signer = signers.of(issuer.name);
+    if (signer === undefined || now < signer.validFrom || now >= signer.validTo) return this.#withoutSigner(issuer);
+    const requester = account === undefined ? anonymous : { anonymous: false as const, grants: account.grants };
+    const access = grantedAccess(request.scopes, requester, issuer.anonymousProjects);
+    const of = {
+      issuer: issuer.issuer,
+      service: issuer.service,
+      subject: account?.fullName ?? '',
+      access,
+      lifetimeSeconds: issuer.tokenLifetimeSeconds,
+    };
+    const { token, issuedAt, expiresInSeconds } = await signRegistryToken(signer, of, now);
+    this.#count(issuer, access);
+    if (account !== undefined) this.#deps.used(account, now);
+    const answer = json(200, {
+      // Older clients look for the one, newer ones for the other.
+      token,
+      access_token: token,
+      expires_in: expiresInSeconds,
+      issued_at: issuedAt.toISOString(),
+      ...(request.form === 'post' ? { token_type: 'Bearer', scope: scopeText(access) } : {}),
+    });
+    return { result: account === undefined ? 'anonymous' : 'issued', answer };
+  }
+
+  #count(issuer: RegistryIssuer, access: readonly Access[]): void {
+    for (const action of access.flatMap(({ actions }) => actions)) {
+      this.#accesses.inc({ issuer: issuer.name, action });
+    }
+  }
+
+  #withoutSigner(issuer: RegistryIssuer): Outcome {
+    this.#deps.log.error({ issuer: issuer.name }, 'registry token not signed: no valid key');
+    return refused('temporarily_unavailable', 'the issuer has no valid signing key', issuer);
+  }
+}
+
+const anonymous = { anonymous: true } as const;
+
+interface Outcome {
+  result: Result;
+  answer: Answer;
+}
+
+function refused(error: TokenError, because: string, { service }: RegistryIssuer, retryAfterSeconds?: number): Outcome {
+  return { result: error, answer: refusal(error, because, { service, retryAfterSeconds }) };
+}
+
+function requestOf({ method, url, headers, body, ip }: FastifyRequest): TokenEndpointRequest {
+  const question = url.indexOf('?');
+  const search = question === -1 ? '' : url.slice(question);
+  return { method, search, headers, body: typeof body === 'string' ? body : '', address: ip };
+}
+
+/** As bytes: fastify would add a charset to the type of a text, which JSON does not have. */
+function send(reply: FastifyReply, { status, headers, body }: Answer): FastifyReply {
+  return reply.code(status).headers(headers).send(Buffer.from(body));
+}

@@ -1,0 +1,110 @@
+import { describe, expect, test } from 'vitest';
+import type { RobotInputs } from '../../src/api/inputs.ts';
+import { decide } from '../../src/decide/credential.ts';
+import type { OwnSecret, Step } from '../../src/decide/credential-seen.ts';
+import { later, now } from './healthy.ts';
+import {
+  inputs,
+  madeFrom,
+  message,
+  recorded,
+  registry,
+  secret,
+  secretOf,
+  seen,
+  served,
+  tokenID,
+  told,
+  withSpec,
+} from './robots.ts';
+
+// The end of a robot is in the record and in the Secret, not in the secret itself: it is moved by writing both anew.
+
+const { rotation: _, ...unrotated } = served.spec;
+const still = { ...served, spec: unrotated };
+const over = madeFrom({ expiresAt: later(-60) }, still);
+const gone = { state: 'absent', confirmed: true } as const;
+const longer = withSpec({ expiresIn: '120d' }, still);
+
+/** What a render step writes: the Secret as it is afterwards. */
+function rendered(step: Step): OwnSecret {
+  if (step.do !== 'render' || step.inputs.robot === undefined) throw new Error(`not a rendering: ${step.do}`);
+  return { ...secretOf({ ...step.inputs, digest: 'operator-key.rendered' }), resourceVersion: '41' };
+}
+
+describe('the end of a robot', () => {
+  test.each<[string, Parameters<typeof withSpec>[0], Partial<RobotInputs>]>([
+    ['a longer life', { expiresIn: '120d' }, { expiresIn: '120d', expiresAt: '2027-03-01T00:00:00Z' }],
+    ['a shorter life', { expiresIn: '60d' }, { expiresIn: '60d', expiresAt: '2026-12-31T00:00:00Z' }],
+    ['no end', { expiresIn: 'never' }, { expiresIn: 'never', expiresAt: undefined }],
+    [
+      'an absolute end',
+      { notAfter: '2027-01-01T00:00:00.5Z' },
+      { notAfter: '2027-01-01T00:00:00Z', expiresAt: '2027-01-01T00:00:00Z' },
+    ],
+    ['an absolute end after it', { notAfter: '2028-01-01T00:00:00Z' }, { notAfter: '2028-01-01T00:00:00Z' }],
+  ])('is moved by %s, with the same secret', (__, change, expected) => {
+    const robot = withSpec(change, still);
+    const step = decide(seen({ robot }), now);
+    expect(step).toMatchObject({ do: 'render', over: secret, record: { tokenID } });
+    expect(step.do === 'render' && step.inputs).toEqual(whole({ ...inputs, ...expected }));
+    const after = recorded(seen({ robot, secret: rendered(step) }));
+    expect(after.status).toMatchObject({ tokenID, revision: 3, issued: { inputs: whole(expected) } });
+    expect(after.status?.expiresAt).toBe('expiresAt' in expected ? expected.expiresAt : inputs.expiresAt);
+    expect(decide(seen({ robot: after, secret: rendered(step) }), now).do).toBe('rest');
+  });
+
+  test('is the same in another unit', () => {
+    expect(told({ robot: withSpec({ expiresIn: '3mo' }, still) })).toBe('Ready=True, Issued');
+  });
+
+  test('leads to Stalled, and the Secret stays', () => {
+    expect(told(over)).toBe('Ready=False, Stalled=True, Expired');
+    expect(told({ ...over, secret: gone })).toBe('Ready=False, Stalled=True, Expired');
+    expect(message(over)).toContain('a longer spec.expiresIn');
+  });
+
+  test('comes with the absolute one at once', () => {
+    const robot = withSpec({ notAfter: later(-1) }, still);
+    expect(told({ robot })).toBe('Ready=False, Stalled=True, Expired');
+    expect(message({ robot })).toContain('spec.notAfter');
+  });
+
+  test('that has come is put off with the same secret', () => {
+    const robot = withSpec({ expiresIn: '120d' }, over.robot);
+    const step = decide(seen({ ...over, robot }), now);
+    expect(step).toMatchObject({ do: 'render', inputs: { expiresAt: '2027-03-01T00:00:00Z' } });
+    const after = recorded(seen({ robot, secret: rendered(step) }));
+    expect(after.status?.expiresAt).toBe('2027-03-01T00:00:00Z');
+    expect(told({ robot: after, secret: rendered(step) })).toBe('Ready=True, Issued');
+  });
+
+  test('that has come, of a robot whose Secret was lost, is put off by a new secret', () => {
+    const robot = withSpec({ expiresIn: '120d' }, over.robot);
+    expect(decide(seen({ robot, secret: gone }), now)).toMatchObject({ do: 'issue', cause: 'lost' });
+  });
+
+  test('is not put off by who writes a later one into the Secret', () => {
+    const forged = secretOf({ ...inputs, expiresIn: '120d', expiresAt: '2027-03-01T00:00:00Z' });
+    expect(decide(seen({ robot: still, secret: forged }), now).do).toBe('label');
+    const past = secretOf({ ...inputs, expiresAt: '2027-03-01T00:00:00Z' });
+    expect(told({ ...over, secret: past })).toBe('Ready=False, Stalled=True, Expired');
+  });
+
+  test('cannot be put off above a ceiling', () => {
+    const limits = { ...registry.spec.limits, maxLifetime: '100d' };
+    const issuer = { ...registry, spec: { ...registry.spec, limits } };
+    expect(told({ robot: longer, issuer })).toBe('Ready=False, Stalled=True, ExceedsIssuerLimit');
+  });
+});
+
+test('another host of the registry comes into the Secret with the same secret', () => {
+  const spec = { ...registry.spec, registry: { ...registry.spec.registry, host: 'other.example.com' } };
+  const step = decide(seen({ issuer: { ...registry, spec } }), now);
+  expect(step).toMatchObject({ do: 'render', inputs: { ...inputs, host: 'other.example.com' } });
+});
+
+/** Without the fields that are undefined. */
+function whole<T extends object>(fields: T): object {
+  return JSON.parse(JSON.stringify(fields));
+}
