@@ -11,6 +11,20 @@ const bot = (name: string, annotations: Record<string, string> = {}) => object('
 const token = (name: string, spec: object = {}) =>
   object('BotToken', name, { botUserRef: { name: 'robot' }, expiresIn: '30d', ...spec });
 
+const robot = (name: string, spec: object = {}, annotations: Record<string, string> = {}) =>
+  object(
+    'RobotAccount',
+    name,
+    {
+      issuerRef: { kind: 'ClusterTokenIssuer', name: 'registry' },
+      project: 'payments',
+      permissions: ['PullArtifacts'],
+      expiresIn: '30d',
+      ...spec,
+    },
+    annotations,
+  );
+
 function object(kind: string, name: string, spec: object, annotations: Record<string, string> = {}) {
   return { apiVersion: 'botmint.dev/v1alpha1', kind, metadata: { name, annotations }, spec };
 }
@@ -85,10 +99,13 @@ describe('options/created-by.yaml', () => {
   const stampOf = async (plural: string, name: string) =>
     (await bob.get(path(namespace, plural, name)))?.metadata.annotations?.[stamp];
 
-  test('stamps who created a BotUser or a BotToken', async () => {
+  test('stamps who created a BotUser, a BotToken or a RobotAccount', async () => {
     await alice.create(path(namespace, 'botusers'), bot('stamped'));
     await alice.create(path(namespace, 'bottokens'), token('stamped'));
-    expect([await stampOf('botusers', 'stamped'), await stampOf('bottokens', 'stamped')]).toEqual(['alice', 'alice']);
+    await alice.create(path(namespace, 'robotaccounts'), robot('stamped'));
+    for (const plural of ['botusers', 'bottokens', 'robotaccounts']) {
+      expect([plural, await stampOf(plural, 'stamped')]).toEqual([plural, 'alice']);
+    }
   });
 
   test('overwrites a stamp that somebody brings along', async () => {
@@ -150,7 +167,7 @@ describe('the check in options/created-by.yaml, with nothing that puts the stamp
 });
 
 describe('options/use-issuer.yaml', () => {
-  test('lets only those who may use the issuer create a BotUser of it', async () => {
+  test('lets only those who may use the issuer create a BotUser or a RobotAccount of it', async () => {
     const namespace = await cluster.namespace();
     const [alice, admin] = [await person(namespace, 'alice'), await cluster.api()];
     await install(policyFor('options/use-issuer.yaml', namespace), async () => {
@@ -159,6 +176,10 @@ describe('options/use-issuer.yaml', () => {
     const refused = await tryBot(alice, namespace, bot('tried'));
     expect(JSON.stringify(refused.body)).toContain('alice may not use the issuer builtin');
     expect((await tryBot(admin, namespace, bot('tried'))).status).toBe(201);
+    const tryRobot = (api: Api) =>
+      api.call(`${path(namespace, 'robotaccounts')}?dryRun=All`, { method: 'POST', body: robot('tried') });
+    expect(JSON.stringify((await tryRobot(alice)).body)).toContain('alice may not use the issuer registry');
+    expect((await tryRobot(admin)).status).toBe(201);
   });
 });
 
@@ -200,6 +221,19 @@ describe('options/restart.yaml', () => {
     if (status === 403) expect(JSON.stringify(answer.body)).toContain('alice may not patch every workload');
   });
 
+  test('asks the same of a RobotAccount', async () => {
+    const tryRobot = (name: string) => {
+      const body = robot('tried', { restart: [{ kind: 'DaemonSet', name }] });
+      return alice.call(`${path(namespace, 'robotaccounts')}?dryRun=All`, { method: 'POST', body });
+    };
+    expect((await tryRobot('agent')).status).toBe(201);
+    const refused = await tryRobot('other');
+    expect([refused.status, JSON.stringify(refused.body)]).toEqual([
+      403,
+      expect.stringContaining('alice may not patch'),
+    ]);
+  });
+
   test('lets whoever may patch workloads name them, and others change the rest', async () => {
     const admin = await person(namespace, 'admin');
     await eventually('its rights are known', async () => (await tryToken(admin, { restart: [web] })).status === 201);
@@ -221,12 +255,16 @@ describe('warnings.yaml', () => {
   beforeAll(async () => {
     namespace = await cluster.namespace();
     admin = await cluster.api();
-    const inForce = async () => (await apply(token('tried'), '?dryRun=All')).warning !== undefined;
+    const inForce = async () => {
+      const answers = [await apply(token('tried'), '?dryRun=All'), await apply(robot('tried'), '?dryRun=All')];
+      return answers.every(({ warning }) => warning !== undefined);
+    };
     await install(policyFor('warnings.yaml', namespace), inForce);
   });
 
-  async function apply(made: object, query = '') {
-    const answer = await admin.call(`${path(namespace, 'bottokens')}${query}`, { method: 'POST', body: made });
+  async function apply(made: { kind: string }, query = '') {
+    const at = `${path(namespace, `${made.kind.toLowerCase()}s`)}${query}`;
+    const answer = await admin.call(at, { method: 'POST', body: made });
     return { status: answer.status, warning: answer.headers.warning };
   }
 
@@ -253,5 +291,30 @@ describe('warnings.yaml', () => {
     const call = { method: 'PATCH' as const, headers, body };
     const answer = await admin.call(`${path(namespace, 'bottokens', name)}?dryRun=All`, call);
     expect([answer.status, answer.headers.warning !== undefined]).toEqual([200, warned]);
+  });
+
+  const [pull] = [{ permissions: ['PullArtifacts'] }];
+  const noProject = { project: undefined, permissions: undefined };
+
+  test.each<[string, object, string]>([
+    ['that ends without rotation', {}, 'expires without rotation: the robot cannot log in'],
+    ['that names no permissions', { expiresIn: 'never', permissions: undefined }, 'permissions left out'],
+    [
+      'of several projects that names none for one of them',
+      { ...noProject, expiresIn: 'never', projects: [{ name: 'a', ...pull }, { name: 'b' }] },
+      'permissions left out',
+    ],
+  ])('warns of a robot %s, and accepts it', async (_, spec, said) => {
+    const answer = await apply(robot('warned', spec), '?dryRun=All');
+    expect(answer).toEqual({ status: 201, warning: expect.stringContaining(said) });
+  });
+
+  test.each<[string, object]>([
+    ['is rotated', { rotation: {} }],
+    ['never ends', { expiresIn: 'never' }],
+    ['has a secret of its own', { secret: { name: 'other', valueFrom: { secretKeyRef: { name: 'own', key: 'a' } } } }],
+    ['names the permissions of each project', { ...noProject, rotation: {}, projects: [{ name: '*', ...pull }] }],
+  ])('says nothing of a robot that %s', async (_, spec) => {
+    expect(await apply(robot('fine', spec), '?dryRun=All')).toEqual({ status: 201, warning: undefined });
   });
 });

@@ -62,11 +62,11 @@ const system = 'botmint-system';
 // One line for each right. Whoever adds one says here why the operator cannot do without.
 const clusterRights = [
   // observes its kinds; patch: finalizers
-  'botmint.dev: clustertokenissuers, botusers, bottokens: get, list, watch, patch',
+  'botmint.dev: clustertokenissuers, botusers, bottokens, robotaccounts: get, list, watch, patch',
   // conditions and records
-  'botmint.dev: clustertokenissuers/status, botusers/status, bottokens/status: patch',
+  'botmint.dev: clustertokenissuers/status, botusers/status, bottokens/status, robotaccounts/status: patch',
   // owner references that block deletion, on OpenShift
-  'botmint.dev: bottokens/finalizers: update',
+  'botmint.dev: bottokens/finalizers, robotaccounts/finalizers: update',
   // credentials in any namespace, and its own keys
   ': secrets: get, list, watch, create, patch, delete',
   // allowedNamespaces
@@ -84,7 +84,7 @@ const ownNamespaceRights = [
   // what is to be revoked and outlives its object
   'botmint.dev: revocations: get, list, watch, create, patch, delete',
   'botmint.dev: revocations/status: patch',
-  // the cluster id, the CA and the status lists
+  // the cluster id, the CA, the status lists and the numbers of robots
   ': configmaps: get, list, watch, create, patch',
 ];
 
@@ -118,6 +118,9 @@ test('no role has a star in it', () => {
 test.each<[boolean, string, string | undefined]>([
   [true, 'patch bottokens.botmint.dev', 'any'],
   [true, 'patch bottokens/status.botmint.dev', 'any'],
+  [true, 'patch robotaccounts.botmint.dev', 'any'],
+  [true, 'patch robotaccounts/status.botmint.dev', 'any'],
+  [true, 'update robotaccounts/finalizers.botmint.dev', 'any'],
   [true, 'create secrets', 'any'],
   [true, 'create tokenreviews.authentication.k8s.io', undefined],
   [true, 'create events.events.k8s.io', 'default'],
@@ -142,6 +145,8 @@ test.each<[boolean, string, string | undefined]>([
   [false, 'create bottokens.botmint.dev', 'any'],
   [false, 'delete bottokens.botmint.dev', 'any'],
   [false, 'update bottokens.botmint.dev', 'any'],
+  [false, 'create robotaccounts.botmint.dev', 'any'],
+  [false, 'delete robotaccounts.botmint.dev', 'any'],
   [false, 'create clustertokenissuers.botmint.dev', undefined],
   // A PUT would overwrite what it has not read.
   [false, 'update secrets', 'any'],
@@ -162,7 +167,9 @@ test.each<[boolean, string, string | undefined]>([
 test.each<[string, boolean, string]>([
   ['view', true, 'get bottokens.botmint.dev'],
   ['view', true, 'watch botusers.botmint.dev'],
+  ['view', true, 'list robotaccounts.botmint.dev'],
   ['view', false, 'create bottokens.botmint.dev'],
+  ['view', false, 'patch robotaccounts.botmint.dev'],
   ['view', false, 'patch bottokens/status.botmint.dev'],
   ['view', false, 'create introspections.botmint.dev'],
   ['view', false, 'get introspections.botmint.dev'],
@@ -173,7 +180,10 @@ test.each<[string, boolean, string]>([
   ['edit', true, 'update botusers.botmint.dev'],
   ['edit', true, 'patch bottokens.botmint.dev'],
   ['edit', true, 'deletecollection bottokens.botmint.dev'],
+  ['edit', true, 'create robotaccounts.botmint.dev'],
+  ['edit', true, 'delete robotaccounts.botmint.dev'],
   ['edit', false, 'patch bottokens/status.botmint.dev'],
+  ['edit', false, 'patch robotaccounts/status.botmint.dev'],
   ['edit', false, 'patch botusers/status.botmint.dev'],
   ['edit', false, 'create clustertokenissuers.botmint.dev'],
   ['edit', false, 'patch clustertokenissuers.botmint.dev'],
@@ -181,6 +191,7 @@ test.each<[string, boolean, string]>([
   ['edit', false, 'use clustertokenissuers.botmint.dev'],
   ['edit', false, 'create introspections.botmint.dev'],
   ['admin', true, 'delete botusers.botmint.dev'],
+  ['admin', true, 'update robotaccounts.botmint.dev'],
   ['admin', false, 'patch clustertokenissuers.botmint.dev'],
   ['admin', false, 'get revocations.botmint.dev'],
   ['admin', false, 'create revocations.botmint.dev'],

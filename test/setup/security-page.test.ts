@@ -7,7 +7,7 @@ import { deployFiles, rulesOf } from '../deploy/manifests.ts';
 
 const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'security.md'), 'utf8').toLowerCase();
 const rules = [...rulesOf('rbac.yaml', 'ClusterRole', 'botmint'), ...rulesOf('rbac.yaml', 'Role', 'botmint')];
-const ownKinds = /^(botusers|bottokens|clustertokenissuers)(\/|$)/;
+const ownKinds = /^(botusers|bottokens|robotaccounts|clustertokenissuers)(\/|$)/;
 
 test.each([...new Set(rules.flatMap(({ resources }) => resources))].filter(resource => !ownKinds.test(resource)))(
   'docs/security.md says why the operator has rights on %s',
