@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { cacheDirectory, go, removeLeftovers, requireGo } from '../cluster/build.ts';
+import { cacheDirectory, go, removeLeftovers, requireGo, SetupNeeded } from '../cluster/build.ts';
 import { withLock } from '../cluster/lock.ts';
+import { existingCluster } from '../cluster/shared.ts';
 
 const sources = join(import.meta.dirname, 'binaries');
 /** The tools of its go.mod: the CNCF distribution registry, and a client of registries. */
@@ -19,12 +20,31 @@ const flags = ['build', '-trimpath', '-ldflags', '-s -w'];
  * call it at once. Throws SetupNeeded when Go is missing, too old, or the build fails.
  */
 export async function builtRegistry(say: (line: string) => void): Promise<string> {
-  const directory = join(cacheDirectory(process.env), `registry-${await sourcesHash()}`);
+  const directory = await directoryOfBuild();
   if (existsSync(directory)) return directory;
   await mkdir(dirname(directory), { recursive: true });
   const onWait = () => say('registry: another process is building it, waiting for it');
   await withLock(`${directory}.lock`, async () => existsSync(directory) || build(directory, say), { onWait });
   return directory;
+}
+
+/**
+ * Why there is no registry for the tests, in words for people; undefined where there is one, or it can be built. A cluster of one's own
+ * (BOTMINT_KUBECONFIG) needs no Go for anything else, so there its lack is no failure.
+ */
+export async function missingRegistry(): Promise<string | undefined> {
+  if (existingCluster() === undefined || existsSync(await directoryOfBuild())) return undefined;
+  try {
+    requireGo();
+    return undefined;
+  } catch (error) {
+    if (error instanceof SetupNeeded) return 'it is built with Go, which is missing or too old here';
+    throw error;
+  }
+}
+
+async function directoryOfBuild(): Promise<string> {
+  return join(cacheDirectory(process.env), `registry-${await sourcesHash()}`);
 }
 
 async function sourcesHash(): Promise<string> {

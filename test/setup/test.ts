@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { builtBinaries, SetupNeeded } from '../cluster/build.ts';
 import { existingCluster } from '../cluster/shared.ts';
+import { builtRegistry, missingRegistry } from '../registry/build.ts';
 import { summary } from './results.ts';
 
 try {
@@ -12,6 +13,9 @@ try {
   if (existing)
     console.log(`test: using the cluster of ${existing}; tests that stop or starve a control plane are skipped`);
   else await builtBinaries(line => console.log(line));
+  const missing = await missingRegistry();
+  if (missing === undefined) await builtRegistry(line => console.log(line));
+  else console.log(`test: tests with a real registry are skipped: ${missing}`);
   process.exitCode = await runTests(process.argv.slice(2));
 } catch (error) {
   console.error(error instanceof SetupNeeded ? error.message : error);
