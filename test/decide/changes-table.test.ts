@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { BotToken } from '../../src/api/bot-token.ts';
 import { replaceAnnotation, rotateAnnotation } from '../../src/api/names.ts';
+import type { RobotAccount } from '../../src/api/robot-account.ts';
 import { decide } from '../../src/decide/credential.ts';
-import type { Step } from '../../src/decide/credential-seen.ts';
+import type { Observed, Step } from '../../src/decide/credential-seen.ts';
+import type { StatusWrite } from '../../src/decide/credential-status.ts';
 import {
   annotated,
   botUser,
@@ -19,9 +21,10 @@ import {
   withSpec,
   withUserSpec,
 } from './healthy.ts';
+import * as robots from './robots.ts';
 import { written } from './told.ts';
 
-// docs/lifecycle.md says what each change does. Here every row of it is done to a healthy token, and the steps are counted.
+// docs/lifecycle.md says what each change does. Here every row of it is done to a healthy token or robot, and the steps are counted.
 
 const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'lifecycle.md'), 'utf8');
 const table = page.split('## What a change does\n')[1]?.split('\n## ')[0] ?? '';
@@ -83,25 +86,136 @@ const changes: { [row: string]: Partial<Situation> } = {
   },
 };
 
+const robot = robots.withSpec;
+const robotSecret = (change: object) => robot({ secret: { ...robots.served.spec.secret, ...change } });
+const asked = (annotations: Record<string, string>) => ({
+  ...robots.served,
+  metadata: { ...robots.served.metadata, annotations },
+});
+const hub = (change: object) => {
+  const { registry: issuer } = robots;
+  return { ...issuer, spec: { ...issuer.spec, registry: { ...issuer.spec.registry, ...change } } };
+};
+const { project = '', permissions = [], rotation: _, ...bare } = robots.served.spec;
+
+/** A robot of two projects, which is in one of them no more. */
+const fewerProjects = (): Partial<robots.Situation> => {
+  const pull = ['PullArtifacts' as const];
+  const before = robots.madeFrom({ username: 'robot_ci' }, { ...robots.served, spec: { ...bare, projects: [] } });
+  const status = ['payments', 'shop'].map(name => ({ project: name, permissions: pull }));
+  const spec = { ...bare, projects: [{ name: 'shop', permissions: pull }] };
+  return { ...before, robot: { ...before.robot, spec, status: { ...before.robot.status, permissions: status } } };
+};
+
+const own = { name: 'own', key: 'secret' };
+const source = { state: 'found', uid: 'source-uid', resourceVersion: '5', broken: [] } as const;
+const recordedSource = { ...own, uid: source.uid, resourceVersion: source.resourceVersion };
+/** A robot with a secret of its own, which has not changed since. */
+const withOwn = (): Partial<robots.Situation> & { robot: RobotAccount } => {
+  const spec = { ...bare, project, permissions, secret: { ...bare.secret, valueFrom: { secretKeyRef: own } } };
+  const made = robots.madeFrom(
+    { robot: { ...robots.inputs.robot, source: recordedSource } },
+    { ...robots.served, spec },
+  );
+  return { ...made, source };
+};
+
+/** The same for robots. */
+const robotChanges: { [row: string]: Partial<robots.Situation> } = {
+  'RobotAccount `spec.permissions`: more, or fewer': { robot: robot({ permissions: ['PullArtifacts'] }) },
+  'RobotAccount `spec.permissions`: another order': {
+    robot: robot({ permissions: ['PullArtifacts', 'PushArtifacts'] }),
+  },
+  'RobotAccount `spec.projects`: one more, one less, or other permissions in one': fewerProjects(),
+  'RobotAccount `spec.disabled`: true, or false again': { robot: robot({ disabled: true }) },
+  'RobotAccount `spec.expiresIn`: longer, shorter, or `never`: counted from the issue of the secret': {
+    robot: robot({ expiresIn: '91d' }),
+  },
+  'RobotAccount `spec.expiresIn`: the same in another unit': { robot: robot({ expiresIn: '3mo' }) },
+  'RobotAccount `spec.notAfter`: any that has not passed': { robot: robot({ notAfter: '2027-01-01T00:00:00Z' }) },
+  'RobotAccount `spec.notAfter`: one that has passed': { robot: robot({ notAfter: '2026-11-30T00:00:00Z' }) },
+  'RobotAccount `spec.description`: any': { robot: robot({ description: 'another' }) },
+  'RobotAccount `spec.deletionPolicy`: any': { robot: robot({ deletionPolicy: 'Retain' }) },
+  'RobotAccount `spec.adoptionPolicy`: Adopt, which a registry cannot': { robot: robot({ adoptionPolicy: 'Adopt' }) },
+  'RobotAccount `spec.rotation`: any: it counts from the next issue': {
+    robot: robot({ rotation: { renewBefore: '20d', overlap: '1d' } }),
+  },
+  'RobotAccount `spec.restart`: any: it counts from the next issue': {
+    robot: robot({ restart: [{ kind: 'Deployment', name: 'web' }] }),
+  },
+  'RobotAccount `spec.secret.data`: any': {
+    robot: robotSecret({ data: [...robots.inputs.secret.data, { key: 'export.json', format: 'JSON' }] }),
+  },
+  'RobotAccount `spec.secret.labels`: any': { robot: robotSecret({ labels: { team: 'b' } }) },
+  'RobotAccount `spec.secret.annotations`: any': { robot: robotSecret({ annotations: { note: 'x' } }) },
+  'RobotAccount `spec.secret.onLost`: any': { robot: robotSecret({ onLost: 'Stall' }) },
+  'RobotAccount `spec.secret.valueFrom`: set, or another one, or another value in it': {
+    ...withOwn(),
+    source: { ...source, resourceVersion: '6' },
+  },
+  'RobotAccount `spec.secret.valueFrom`: taken out': {
+    ...withOwn(),
+    robot: { ...withOwn().robot, spec: robots.served.spec },
+  },
+  'RobotAccount `spec.secret.valueFrom`: its Secret is gone': {
+    ...withOwn(),
+    source: { state: 'absent', what: 'secret' },
+  },
+  'RobotAccount annotation `botmint.dev/rotate`: a new value': { robot: asked({ [rotateAnnotation]: '1' }) },
+  'RobotAccount annotation `botmint.dev/replace`: a new value': { robot: asked({ [replaceAnnotation]: '1' }) },
+  'RobotAccount annotation `botmint.dev/rotate`: taken off': robots.madeFrom({ handled: { rotate: '1' } }),
+  'ClusterTokenIssuer `spec.registry.host`: any': { issuer: hub({ host: 'other.example.com' }) },
+  'ClusterTokenIssuer `spec.registry.service`: any: the registry must be told as well': {
+    issuer: hub({ service: 'other' }),
+  },
+  'ClusterTokenIssuer `spec.registry.tokenLifetime`: any: it counts from the next login': {
+    issuer: hub({ tokenLifetime: '1h' }),
+  },
+  'ClusterTokenIssuer `spec.registry.anonymous`: any': { issuer: hub({ anonymous: { projects: ['shop'] } }) },
+  'ClusterTokenIssuer `spec.limits`: lower than what a robot has: the next wish is refused': {
+    issuer: { ...robots.registry, spec: { ...robots.registry.spec, limits: { usernames: ['*'] } } },
+  },
+};
+
 const open = { ...issuer.spec.limits, identities: ['*'] };
-const tested = rows.filter(({ answer, row }) => answer !== 'immutable' && !row.includes('retire-key'));
+const tried = rows.filter(({ answer, row }) => answer !== 'immutable' && !row.includes('retire-key'));
+const [robotRows, tokenRows] = [true, false].map(ofRobots =>
+  tried.filter(({ row }) => row in robotChanges === ofRobots),
+);
 
 test('the table has a row for each change that is tried here', () => {
-  expect(tested.map(({ row }) => row).sort()).toEqual(Object.keys(changes).sort());
+  const here = [...Object.keys(changes), ...Object.keys(robotChanges)];
+  expect(tried.map(({ row }) => row).sort()).toEqual(here.sort());
 });
 
-test.each(tested)('$row: $answer', ({ row, answer }) => {
+test.each(tokenRows ?? [])('$row: $answer', ({ row, answer }) => {
   const change = changes[row] ?? {};
   const { issuer: changed = withIssuerSpec({ limits: { ...open } }) } = change;
-  expect(answerOf({ ...change, issuer: changed })).toBe(answer);
+  const given = seen({ ...change, issuer: changed });
+  expect(answerOf(given, step => written(given.object as BotToken, step))).toBe(answer);
+});
+
+test.each(robotRows ?? [])('$row: $answer', ({ row, answer }) => {
+  const given = robots.seen(robotChanges[row]);
+  expect(answerOf(given, () => robots.recorded(given))).toBe(answer);
 });
 
 /** What is done to the Secret in the end, whatever is said of it before. */
-function answerOf(change: Partial<Situation>): string {
-  const given = seen(change);
-  let step: Step = decide(given, now);
-  if (step.do === 'write-status') step = decide({ ...given, object: written(given.object as BotToken, step) }, now);
+function answerOf(given: Observed, after: (step: StatusWrite) => Observed['object']): string {
+  const first = decide(given, now);
+  const step = first.do === 'write-status' ? decide({ ...given, object: after(first) }, now) : first;
   if (step.do === 'issue') return step.replaces ? 'replaces' : 'overlap';
+  if (step.do === 'rest' && first.do === 'write-status' && isInForce(first)) return 'status';
   const words: { [does in Step['do']]?: string } = { render: 'entries', label: 'metadata', rest: 'nothing' };
   return words[step.do] ?? step.do;
 }
+
+/** What a registry's answers depend on. */
+function isInForce({ patch }: StatusWrite): boolean {
+  return 'permissions' in patch || 'enabled' in patch;
+}
+
+test('a secret of its own that has not changed changes nothing', () => {
+  const given = robots.seen(withOwn());
+  expect(answerOf(given, () => robots.recorded(given))).toBe('nothing');
+});
