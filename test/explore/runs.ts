@@ -1,7 +1,8 @@
 import { BackendModel } from './backend/model.ts';
 import { type Run as BackendRun, more, wrongWays, yardsticks } from './backend/runs.ts';
+import { CredentialModel } from './credential/model.ts';
 import { explore, type Report } from './explore.ts';
-import { TokenModel } from './token/model.ts';
+import { botTokenWorld } from './token/bot-tokens.ts';
 import { mostStates, scenarios } from './token/scenarios.ts';
 
 /** What a run is about: the parts of the table. */
@@ -41,7 +42,9 @@ export const runs: readonly Run[] = [
     group: 'token' as const,
     name: scenario.name,
     go: (full: boolean) =>
-      full ? explore(new TokenModel({ ...scenario, ...whole }), { mostStates }) : explore(new TokenModel(scenario)),
+      full
+        ? explore(new CredentialModel(botTokenWorld, { ...scenario, ...whole }), { mostStates })
+        : explore(new CredentialModel(botTokenWorld, scenario)),
   })),
   ...wrongWays.map(run => ofBackend('wrong way', run)),
 ];

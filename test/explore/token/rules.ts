@@ -1,4 +1,5 @@
 import type { BotToken } from '../../../src/api/bot-token.ts';
+import type { BotUser } from '../../../src/api/bot-user.ts';
 import { parseDuration } from '../../../src/api/durations.ts';
 import type { Inputs } from '../../../src/api/inputs.ts';
 import {
@@ -13,14 +14,16 @@ import {
 import { dataOf } from '../../../src/controllers/secret-readings.ts';
 import { type StoredSecret, whole } from '../../decide/api-server.ts';
 import { textOf } from '../../decide/signing.ts';
-import type { View } from './standing.ts';
+import type { View as Seen } from '../credential/kind.ts';
 
 // The invariants of section 3 of the design, by their numbers, for tokens of an embedded issuer. They say what has to be so
 // in terms of the objects alone, and never ask src/decide.
 
+type View = Seen<BotToken, BotUser>;
+
 /** I1 and I3: what is wrong with a world at any moment. */
 export function wrongNow({ live }: View): string | undefined {
-  const revisions = live.map(({ claims, revision }) => `${claims['botmint.dev'].uid} ${revision}`);
+  const revisions = live.map(({ uid, revision }) => `${uid} ${revision}`);
   return revisions.length === new Set(revisions).size ? undefined : 'I1: two live credentials of one revision';
 }
 
@@ -28,11 +31,11 @@ export function wrongNow({ live }: View): string | undefined {
  * I3: what an operator's step may end. The model checker found one exception: where two act at once, or a write is late, while
  * a user takes the Secret away, a credential that is not recorded yet may die of the record of the one before it.
  */
-export function wrongDeaths(before: View, after: View, raced: boolean): string | undefined {
+export function wrongStep(before: View, after: View, raced: boolean): string | undefined {
   const alive = new Set(after.live.map(({ tokenID }) => tokenID));
   for (const dead of before.live) {
     if (alive.has(dead.tokenID)) continue;
-    const { uid } = dead.claims['botmint.dev'];
+    const { uid } = dead;
     const unrecorded = dead.revision > revisionOf(before, uid);
     if (unrecorded && raced) continue;
     // An issuer that is let go ends what it has signed: it waits for what it has counted, and a record may come after the count.
@@ -44,17 +47,17 @@ export function wrongDeaths(before: View, after: View, raced: boolean): string |
 
 /** I6: what is deleted stays until its credentials are revoked and recorded as that. */
 function wentTooEarly(before: View, after: View): string | undefined {
-  const { bot, tokens, secret } = before;
-  const gone = tokens.find((token, t) => token !== undefined && after.tokens[t] === undefined);
+  const { beside: bot, objects: tokens, secret } = before;
+  const gone = tokens.find((token, t) => token !== undefined && after.objects[t] === undefined);
   if (gone !== undefined && secret?.metadata.annotations?.[ownerUIDAnnotation] === gone.metadata.uid)
     return 'I6: the token went before its Secret';
-  if (bot === undefined || after.bot !== undefined) return undefined;
+  if (bot === undefined || after.beside !== undefined) return undefined;
   const left = [...before.records.values()].some(({ inputs }) => inputs.botUser?.uid === bot.metadata.uid);
   return left ? 'I6: the bot went before its credentials were revoked' : undefined;
 }
 
-function revisionOf({ tokens }: View, uid: string): number {
-  return tokens.find(token => token?.metadata.uid === uid)?.status?.revision ?? 0;
+function revisionOf({ objects }: View, uid: string): number {
+  return objects.find(token => token?.metadata.uid === uid)?.status?.revision ?? 0;
 }
 
 /** Only for what is recorded, was in the Secret, and is asked for instead of what was there: then older ones end at once. */
@@ -80,13 +83,13 @@ function isNarrower(now: Inputs, before: Inputs): boolean {
 
 /** I2, I5, I6, I8: what is wrong with a world that has come to rest. `isLater`: when all overlaps are over. */
 export function wrongAtRest(view: View, isLater: boolean): string | undefined {
-  const { bot, issuer, live, tokens } = view;
+  const { beside: bot, issuer, live, objects: tokens } = view;
   if (tokens.some(token => token?.metadata.deletionTimestamp !== undefined)) return 'a deletion is stuck (I6)';
   if (bot?.metadata.deletionTimestamp !== undefined) return 'the deletion of the bot is stuck (I6)';
   if (issuer?.metadata.deletionTimestamp !== undefined && view.records.size === 0)
     return 'the issuer waits for nothing (I6)';
   const wanted = tokens.filter(token => token !== undefined && token.spec.revoked !== true);
-  const unwanted = live.find(({ claims }) => !wanted.some(token => token?.metadata.uid === claims['botmint.dev'].uid));
+  const unwanted = live.find(({ uid }) => !wanted.some(token => token?.metadata.uid === uid));
   if (unwanted !== undefined) return `${unwanted.tokenID} works, and nobody wants it (I2)`;
   if (bot === undefined || bot.spec.disabled === true || wanted.length === 0)
     return withoutUse(view, wanted.length === 0 || bot === undefined);
@@ -114,7 +117,7 @@ function isLeftAlone({ records, now }: View, { metadata, spec }: BotToken): bool
 }
 
 /** Nobody may use anything: nothing works, and what is revoked is not in a Secret of ours. */
-function withoutUse({ live, secret, tokens }: View, secretGoes: boolean): string | undefined {
+function withoutUse({ live, secret, objects: tokens }: View, secretGoes: boolean): string | undefined {
   if (live.length > 0) return `${live[0]?.tokenID} works, and may not (I2)`;
   const paused = tokens.some(token => token && isPaused(token));
   return secretGoes && isFindable(secret) && !paused ? 'the Secret of a revoked credential stays' : undefined;
@@ -141,7 +144,7 @@ function wrongService(view: View, token: BotToken): string | undefined {
   const record = view.records.get(uid);
   if (record === undefined) return 'the Secret is there, and nothing is recorded';
   if (!token.metadata.finalizers?.includes(revokeFinalizer)) return 'a credential is recorded without a finalizer (I6)';
-  const own = view.live.filter(({ claims }) => claims['botmint.dev'].uid === uid);
+  const own = view.live.filter(one => one.uid === uid);
   const ended = Date.parse(record.inputs.expiresAt ?? '') <= view.now.getTime();
   if (token.spec.rotation === undefined && ended) return undefined;
   const { scopes = [], expiresIn } = token.spec;
@@ -152,7 +155,7 @@ function wrongService(view: View, token: BotToken): string | undefined {
   const asked = [annotations?.[rotateAnnotation], annotations?.[replaceAnnotation]];
   if (asked[0] !== undefined && handled?.rotate !== asked[0]) return 'a rotation that was asked for is not done';
   if (asked[1] !== undefined && handled?.replace !== asked[1]) return 'a replacement that was asked for is not done';
-  if (own.some(({ inputs }) => inputs.scopes.some(scope => !scopes.includes(scope))))
+  if (own.some(({ inputs }) => inputs.robot === undefined && inputs.scopes.some(scope => !scopes.includes(scope))))
     return 'something works that may do more';
   if (asked[1] !== undefined && own.some(({ inputs }) => inputs.handled?.replace !== asked[1]))
     return 'a leaked credential works';

@@ -1,20 +1,19 @@
-import type { BotToken } from '../../../src/api/bot-token.ts';
-import type { BotUser } from '../../../src/api/bot-user.ts';
-import { revokeFinalizer } from '../../../src/api/names.ts';
-import { fresh, botUser as healthyBot, issuer as healthyIssuer, now } from '../../decide/healthy.ts';
+import type { Credentialed } from '../../../src/api/credentialed.ts';
+import { now } from '../../decide/healthy.ts';
 import type { Emit, Model } from '../explore.ts';
-import { Contents } from './contents.ts';
-import { eventsOf, Users } from './events.ts';
+import { type Beside, Contents } from './contents.ts';
+import { Users } from './events.ts';
+import type { Ablation, Manifests, Walked } from './kind.ts';
 import { at, cached, job, Layout } from './layout.ts';
 import { Standing } from './standing.ts';
 import { type Fault, Turns } from './turn.ts';
 
 /** A small world: which things may happen, each so often, and at most so many in all. */
-export interface Scenario {
+export interface Scenario<T extends Credentialed> {
   name: string;
   operators: 1 | 2;
-  /** Two tokens that name one Secret. */
-  tokens?: 1 | 2;
+  /** Two objects that name one Secret. */
+  objects?: 1 | 2;
   kinds: { readonly [event: string]: 1 | 2 };
   events: number;
   /** A user takes away what credentials live by: only where it comes to rest is looked at. */
@@ -24,38 +23,47 @@ export interface Scenario {
   refused?: number;
   /** Whether each kind is heard of by itself, in any order, or all caches at once. */
   lag?: 'each' | 'all';
-  /** The spec of the token, beside two scopes and a life of an hour. */
-  spec?: Partial<BotToken['spec']>;
+  /** What is different in the specs. */
+  spec?: Partial<T['spec']>;
+  /** What is put there or changed before anything else happens, by the names of events. */
+  before?: readonly string[];
+  without?: Ablation;
 }
 
 const faults: readonly Fault[] = ['lost', 'unanswered', 'crash after'];
 
-/** One or two BotTokens, their Secret, BotUser and issuer, and operators whose decisions are those of src/decide. */
-export class TokenModel implements Model {
+/** One or two objects with a credential, their Secret, their issuer, what is beside them, and operators whose decisions are those of src/decide. */
+export class CredentialModel<T extends Credentialed, B extends Beside> implements Model {
   readonly width: number;
-  readonly turns: Turns;
-  readonly #scenario: Scenario;
+  readonly turns: Turns<T, B>;
+  readonly #of: Walked<T, B>;
+  readonly #scenario: Scenario<T>;
   readonly #layout: Layout;
-  readonly #events: readonly { name: string; happens: (world: Users) => boolean }[];
+  readonly #events: readonly { name: string; happens: (world: Users<T, B>) => boolean }[];
   readonly #start: Int32Array;
-  readonly #standing: Standing;
+  readonly #standing: Standing<T, B>;
   readonly #next: Int32Array;
 
-  constructor(scenario: Scenario) {
-    const contents = new Contents();
+  constructor(of: Walked<T, B>, scenario: Scenario<T>) {
+    const contents = new Contents<T, B>();
+    const { objects = 1, operators, spec, without = {} } = scenario;
+    this.#of = of;
     this.#scenario = scenario;
-    this.#layout = new Layout(scenario.tokens ?? 1, scenario.operators);
+    this.#layout = new Layout(objects, operators);
     this.width = this.#layout.width;
-    this.turns = new Turns(contents, this.#layout, now);
-    const manifests = manifestsOf(scenario);
-    const all = eventsOf({ token: manifests.tokens[0] as BotToken, bot: manifests.bot });
-    this.#events = Object.keys(scenario.kinds).map(name => {
+    this.turns = new Turns(of, { contents, layout: this.#layout, start: now, without });
+    const manifests = of.manifests({ objects, spec });
+    const all = of.events(manifests);
+    const named = (name: string) => {
       const happens = all[name];
       if (happens === undefined) throw new Error(`nothing is called ${name}`);
       return { name: `somebody ${name}`, happens };
-    });
+    };
+    this.#events = Object.keys(scenario.kinds).map(named);
     this.#standing = new Standing(this.turns, 'restores the first Secret' in scenario.kinds);
     this.#start = this.#startOf(manifests);
+    for (const { happens } of (scenario.before ?? []).map(named)) happens(new Users(this.turns, this.#start));
+    for (let i = 0; i < operators; i++) this.turns.restart(this.#start, i);
     this.#next = new Int32Array(this.width);
   }
 
@@ -63,20 +71,20 @@ export class TokenModel implements Model {
     return this.#start.slice();
   }
 
-  #startOf({ tokens, bot }: { tokens: readonly BotToken[]; bot: BotUser }): Int32Array {
+  #startOf({ objects, beside, issuer }: Manifests<T, B>): Int32Array {
     const words = new Int32Array(this.width);
     const { contents } = this.turns;
-    tokens.forEach((token, t) => {
-      words.set([contents.snapshotOf(token).content, 1, 0, 0], this.#layout.token(t));
+    objects.forEach((object, t) => {
+      words.set([contents.snapshotOf(object).content, 1, 0, 0], this.#layout.object(t));
     });
-    words.set([contents.numberOfBot(bot), 1, contents.numberOfIssuer(issuerOf()), 1], at.bot);
+    if (beside !== undefined) words.set([contents.numberOfBeside(beside), 1], at.beside);
+    words.set([contents.numberOfIssuer(issuer), 1], at.issuer);
     words[at.eventsLeft] = this.#scenario.events;
     words[at.refusalsLeft] = this.#scenario.refused ?? 0;
     Object.values(this.#scenario.kinds).forEach((times, i) => {
       const word = at.kindsLeft + (i >> 4);
       words[word] = (words[word] ?? 0) | (times << (2 * (i & 15)));
     });
-    for (let i = 0; i < this.#layout.operators; i++) this.turns.restart(words, i);
     return words;
   }
 
@@ -146,8 +154,9 @@ export class TokenModel implements Model {
       if (!all && this.#moved(words)) send(`operator ${i + 1} hears of the ${what}`, false);
     };
     if (all) this.#next.set(words);
-    for (let t = 0; t < this.#layout.tokens; t++) heard('token', () => turns.hearToken(this.#next, i, t));
-    heard('bot', () => turns.hear(this.#next, i, 'bot'));
+    const { words: called } = this.#of;
+    for (let t = 0; t < this.#layout.objects; t++) heard(called.object, () => turns.hearObject(this.#next, i, t));
+    heard(called.beside, () => turns.hear(this.#next, i, 'beside'));
     heard('issuer', () => turns.hear(this.#next, i, 'issuer'));
     heard('Secret', () => turns.hearSecret(this.#next, i));
     if (all && this.#moved(words)) send(`operator ${i + 1} hears of everything`, false);
@@ -166,11 +175,12 @@ export class TokenModel implements Model {
     const jobs =
       current !== 0
         ? [current]
-        : [...Array.from({ length: this.#layout.tokens }, (_, t) => t + 1), job.bot, job.issuer];
+        : [...Array.from({ length: this.#layout.objects }, (_, t) => t + 1), job.beside, job.issuer];
     for (const about of jobs) {
       const effect = this.turns.effect(words, i, about);
       if (effect.do === 'rest' && current === 0) continue;
-      const of = about === job.bot ? 'bot' : about === job.issuer ? 'issuer' : `token ${about}`;
+      const { object, beside } = this.#of.words;
+      const of = about === job.beside ? beside : about === job.issuer ? 'issuer' : `${object} ${about}`;
       const what = effect.do === 'confirm' ? `confirms the ${effect.what}` : effect.do;
       for (const fault of ['none', ...this.#faultsFor(words, effect.do)] as const) {
         this.#next.set(words);
@@ -182,8 +192,8 @@ export class TokenModel implements Model {
 
   #faultsFor(words: Int32Array, what: string): Fault[] {
     if (what === 'rest' || what === 'confirm') return [];
-    const isBot = what === 'write-bot' || what === 'write-issuer';
-    const late = this.#scenario.late === true && words[at.late] === 0 && !isBot;
+    const isPlain = what === 'write-beside' || what === 'write-issuer';
+    const late = this.#scenario.late === true && words[at.late] === 0 && !isPlain;
     const refused = (words[at.refusalsLeft] ?? 0) > 0 && what.endsWith('-secret');
     return [...faults, ...(late ? (['late'] as const) : []), ...(refused ? (['refused'] as const) : [])];
   }
@@ -207,22 +217,4 @@ export class TokenModel implements Model {
   show(words: Int32Array): string {
     return this.#standing.show(words);
   }
-}
-
-function manifestsOf({ tokens = 1, spec }: Scenario): { tokens: readonly BotToken[]; bot: BotUser } {
-  const token: BotToken = {
-    ...fresh,
-    metadata: { ...fresh.metadata, uid: 'token-1' },
-    spec: { ...fresh.spec, scopes: ['a', 'b'], expiresIn: '1h', ...spec },
-  };
-  const other = { ...token.metadata, name: 'other', uid: 'token-2', creationTimestamp: '2026-11-02T00:00:00Z' };
-  const shared = { ...token.spec, secret: { ...token.spec.secret, name: 'deploy' } };
-  const bot = { ...healthyBot, metadata: { ...healthyBot.metadata, uid: 'bot-1', finalizers: [revokeFinalizer] } };
-  return { tokens: tokens === 2 ? [token, { ...token, metadata: other, spec: shared }] : [token], bot };
-}
-
-function issuerOf() {
-  const limits = { scopes: ['*'], identities: ['*'] };
-  const metadata = { ...healthyIssuer.metadata, finalizers: ['botmint.dev/in-use'] };
-  return { ...healthyIssuer, metadata, spec: { ...healthyIssuer.spec, limits } };
 }

@@ -1,50 +1,44 @@
-import type { BotToken } from '../../../src/api/bot-token.ts';
-import { ownerAnnotation } from '../../../src/api/names.ts';
+import type { Credentialed } from '../../../src/api/credentialed.ts';
+import { parseInputsText } from '../../../src/api/inputs.ts';
+import {
+  inputsAnnotation,
+  ownerAnnotation,
+  ownerUIDAnnotation,
+  revisionAnnotation,
+  tokenIDAnnotation,
+} from '../../../src/api/names.ts';
 import { type Recorded, recordOf } from '../../../src/decide/credential-status.ts';
-import { isLive } from '../../../src/issuers/jwt/live.ts';
 import type { StoredSecret } from '../../decide/api-server.ts';
 import { WordSet } from '../word-set.ts';
-import { Interned } from './contents.ts';
+import { type Beside, Interned } from './contents.ts';
+import type { Published, View, Walked } from './kind.ts';
 import { at, job, lateKind } from './layout.ts';
-import { tokenAt } from './observing.ts';
-import { wrongAtRest, wrongDeaths, wrongNow } from './rules.ts';
-import { type Published, publishedBy } from './signing.ts';
+import { objectAt } from './observing.ts';
 import type { Turns } from './turn.ts';
-
-/** What relying parties and people see of a world. */
-export interface View {
-  now: Date;
-  tokens: readonly (BotToken | undefined)[];
-  bot: ReturnType<Turns['contents']['botOf']> | undefined;
-  issuer: ReturnType<Turns['contents']['issuerOf']> | undefined;
-  secret: StoredSecret | undefined;
-  published: readonly Published[];
-  live: readonly Published[];
-  /** By the UID of the token. */
-  records: ReadonlyMap<string, Recorded>;
-}
 
 const mostRounds = 40;
 /** As many steps as the controller allows in one pass. */
 const mostSteps = 24;
 
 /** Which credentials live in a world, whether that is right, and where the world comes to rest. Equal worlds are asked once. */
-export class Standing {
-  readonly #turns: Turns;
+export class Standing<T extends Credentialed, B extends Beside> {
+  readonly #of: Walked<T, B>;
+  readonly #turns: Turns<T, B>;
   readonly #keepsBackup: boolean;
   readonly #published = new Interned<Published>();
   readonly #sets = new Interned<number[]>();
   /** The worlds that were asked about, by number, without what does not matter to credentials. */
   readonly #worlds: WordSet;
   readonly #world: Int32Array;
-  readonly #views: View[] = [];
+  readonly #views: View<T, B>[] = [];
   readonly #ends: ({ says: string | undefined } | undefined)[] = [];
   readonly #wrong: ({ says: string | undefined } | undefined)[] = [];
   readonly #kept = new Map<string, number>();
   /** Where the operators begin in a state: what is before is the world. */
   readonly #outside: number;
 
-  constructor(turns: Turns, keepsBackup: boolean) {
+  constructor(turns: Turns<T, B>, keepsBackup: boolean) {
+    this.#of = turns.of;
     this.#turns = turns;
     this.#keepsBackup = keepsBackup;
     this.#outside = turns.layout.operator(0);
@@ -54,11 +48,11 @@ export class Standing {
 
   #numberOf(words: Int32Array): number {
     for (let i = 0; i < this.#outside; i++) this.#world[i] = words[i] ?? 0;
-    this.#world.fill(0, at.backup, at.bot);
+    this.#world.fill(0, at.backup, at.beside);
     return this.#worlds.add(this.#world);
   }
 
-  viewOf(words: Int32Array): View {
+  viewOf(words: Int32Array): View<T, B> {
     const number = this.#numberOf(words);
     const known = this.#views[number];
     if (known !== undefined) return known;
@@ -73,22 +67,22 @@ export class Standing {
     return true;
   }
 
-  #look(words: Int32Array): View {
+  #look(words: Int32Array): View<T, B> {
     const { contents, layout } = this.#turns;
-    const now = this.#turns.nowOf(words);
-    const tokens = Array.from({ length: layout.tokens }, (_, t) => tokenAt(contents, words, layout.token(t)));
+    const objects = Array.from({ length: layout.objects }, (_, t) => objectAt(contents, words, layout.object(t)));
     const plain = (from: number) => [words[from] ?? 0, words[from + 1] ?? 0] as const;
-    const [bot, issuer] = [plain(at.bot), plain(at.issuer)];
+    const [beside, issuer] = [plain(at.beside), plain(at.issuer)];
     const [content = 0, version = 0, uid = 0] = words.subarray(at.secret, at.secret + 3);
-    const botUser = bot[0] === 0 ? undefined : contents.botOf(...bot);
-    const tokenIssuer = issuer[0] === 0 ? undefined : contents.issuerOf(...issuer);
-    const secret = content === 0 ? undefined : contents.secretOf(content, version, uid);
-    const published = this.#publishedIn(words);
-    const live = published.filter(({ claims }) => {
-      const token = tokens.find(one => one?.metadata.uid === claims['botmint.dev'].uid);
-      return isLive(claims, { token, botUser, issuer: tokenIssuer, secret }, now).live === true;
-    });
-    return { now, tokens, bot: botUser, issuer: tokenIssuer, secret, published, live, records: recordsOf(tokens) };
+    const seen = {
+      now: this.#turns.nowOf(words),
+      objects,
+      beside: beside[0] === 0 ? undefined : contents.besideOf(...beside),
+      issuer: issuer[0] === 0 ? undefined : contents.issuerOf(...issuer),
+      secret: content === 0 ? undefined : contents.secretOf(content, version, uid),
+      published: this.#publishedIn(words),
+      records: recordsOf(objects),
+    };
+    return { ...seen, live: seen.published.filter(one => this.#of.isLive(one, seen)) };
   }
 
   #publishedIn(words: Int32Array): Published[] {
@@ -100,7 +94,7 @@ export class Standing {
   forget(words: Int32Array): void {
     if (!this.#keepsBackup) words[at.backup] = 0;
     const { layout } = this.#turns;
-    const contents = Array.from({ length: layout.tokens }, (_, t) => words[layout.token(t)]);
+    const contents = Array.from({ length: layout.objects }, (_, t) => words[layout.object(t)]);
     const key = [
       words[at.published],
       words[at.secret],
@@ -120,15 +114,15 @@ export class Standing {
   #reduced(words: Int32Array): number {
     const { contents, layout } = this.#turns;
     const named = new Set<string>();
-    const add = (kind: 'tokens' | 'secrets', content: number) => {
+    const add = (kind: 'objects' | 'secrets', content: number) => {
       for (const id of contents.mentionedBy(kind, content)) named.add(id);
     };
-    for (let t = 0; t < layout.tokens; t++) add('tokens', words[layout.token(t)] ?? 0);
+    for (let t = 0; t < layout.objects; t++) add('objects', words[layout.object(t)] ?? 0);
     add('secrets', words[at.secret] ?? 0);
     add('secrets', words[at.backup] ?? 0);
     const late = words[at.late] ?? 0;
     if (late !== 0 && late !== lateKind.deleteSecret)
-      add(late === lateKind.token ? 'tokens' : 'secrets', words[at.late + 1] ?? 0);
+      add(late === lateKind.object ? 'objects' : 'secrets', words[at.late + 1] ?? 0);
     const inSecret = words[at.secret] === 0 ? undefined : this.#inSecret(words[at.secret] ?? 0);
     const all = [...this.#publishedIn(words), ...(inSecret === undefined ? [] : [inSecret])];
     const kept = all.filter(({ tokenID }) => named.has(tokenID)).map(one => this.#published.numberOf(one));
@@ -136,9 +130,7 @@ export class Standing {
   }
 
   #inSecret(content: number): Published | undefined {
-    const secret = this.#turns.contents.secrets.valueOf(content);
-    const name = secret.metadata.annotations?.[ownerAnnotation]?.replace('BotToken/', '');
-    return name === undefined ? undefined : publishedBy(secret, { namespace: 'team-a', name });
+    return publishedBy(this.#turns.contents.secrets.valueOf(content), this.#of);
   }
 
   isGarbage(words: Int32Array): boolean {
@@ -151,19 +143,19 @@ export class Standing {
 
   #uids(words: Int32Array): string[] {
     const { contents, layout } = this.#turns;
-    const numbers = Array.from({ length: layout.tokens }, (_, t) => words[layout.token(t)] ?? 0);
-    return numbers.filter(number => number !== 0).map(number => contents.tokens.valueOf(number).metadata.uid);
+    const numbers = Array.from({ length: layout.objects }, (_, t) => words[layout.object(t)] ?? 0);
+    return numbers.filter(number => number !== 0).map(number => contents.objects.valueOf(number).metadata.uid);
   }
 
   /** Credentials that died of an operator's step, against the rules. */
-  wrongStep(before: View, words: Int32Array, raced: boolean): string | undefined {
+  wrongStep(before: View<T, B>, words: Int32Array, raced: boolean): string | undefined {
     const after = this.viewOf(words);
-    return before === after ? undefined : wrongDeaths(before, after, raced);
+    return before === after ? undefined : this.#of.wrongStep(before, after, raced);
   }
 
   wrongState(words: Int32Array): string | undefined {
     const number = this.#numberOf(words);
-    const known = this.#wrong[number] ?? { says: wrongNow(this.viewOf(words)) };
+    const known = this.#wrong[number] ?? { says: this.#of.wrongNow(this.viewOf(words)) };
     this.#wrong[number] = known;
     return known.says;
   }
@@ -177,12 +169,12 @@ export class Standing {
   }
 
   #end(words: Int32Array): string | undefined {
-    words.fill(0, at.backup, at.bot);
+    words.fill(0, at.backup, at.beside);
     if (words[at.late] !== 0) this.#turns.arrive(words);
     this.forget(words);
     for (const isLater of [false, true]) {
       if (isLater) words[at.time] = (words[at.time] ?? 0) + 3 * 3600;
-      const says = this.#settle(words) ?? wrongAtRest(this.viewOf(words), isLater);
+      const says = this.#settle(words) ?? this.#of.wrongAtRest(this.viewOf(words), isLater);
       if (says !== undefined) return `END: ${says}${isLater ? ', three hours later' : ''}`;
     }
     return undefined;
@@ -204,8 +196,8 @@ export class Standing {
   }
 
   #round(words: Int32Array): string | undefined {
-    const tokens = Array.from({ length: this.#turns.layout.tokens }, (_, t) => t + 1);
-    for (const about of [job.bot, ...tokens, job.issuer]) {
+    const objects = Array.from({ length: this.#turns.layout.objects }, (_, t) => t + 1);
+    for (const about of [job.beside, ...objects, job.issuer]) {
       for (let steps = 0; ; steps++) {
         if (steps > mostSteps) return 'a pass does not come to rest (I5)';
         const effect = this.#turns.effect(words, 0, about);
@@ -221,9 +213,9 @@ export class Standing {
   #waitForRetry(words: Int32Array): boolean {
     const now = this.#turns.nowOf(words).getTime();
     const { contents, layout } = this.#turns;
-    for (let t = 0; t < layout.tokens; t++) {
-      const content = words[layout.token(t)] ?? 0;
-      const retry = content === 0 ? undefined : contents.tokens.valueOf(content).status?.retry?.at;
+    for (let t = 0; t < layout.objects; t++) {
+      const content = words[layout.object(t)] ?? 0;
+      const retry = content === 0 ? undefined : contents.objects.valueOf(content).status?.retry?.at;
       const seconds = retry === undefined ? 0 : (Date.parse(retry) - now) / 1000;
       if (seconds > 0) {
         words[at.time] = (words[at.time] ?? 0) + Math.ceil(seconds);
@@ -234,24 +226,44 @@ export class Standing {
   }
 
   show(words: Int32Array): string {
-    const { tokens, bot, secret, live } = this.viewOf(words);
-    const ids = (token: BotToken | undefined) =>
-      token === undefined
+    const { objects, beside, secret, live } = this.viewOf(words);
+    const ids = (object: T | undefined) =>
+      object === undefined
         ? 'none'
-        : `${token.metadata.uid}${token.metadata.deletionTimestamp === undefined ? '' : ' (going)'} records ${token.status?.tokenID ?? 'nothing'}`;
-    const inSecret =
-      secret === undefined ? 'none' : (secret.metadata.annotations?.['botmint.dev/token-id'] ?? 'unmarked');
-    const who = bot === undefined ? '; no bot' : bot.metadata.deletionTimestamp === undefined ? '' : '; bot going';
-    return `${tokens.map(ids).join(', ')}; Secret ${inSecret}; live [${live.map(({ tokenID }) => tokenID).join(' ')}]${who}`;
+        : `${object.metadata.uid}${isGoing(object) ? ' (going)' : ''} records ${object.status?.tokenID ?? 'nothing'}`;
+    const inSecret = secret === undefined ? 'none' : (secret.metadata.annotations?.[tokenIDAnnotation] ?? 'unmarked');
+    const word = this.#of.words.beside;
+    const who = beside === undefined ? `; no ${word}` : isGoing(beside) ? `; ${word} going` : '';
+    return `${objects.map(ids).join(', ')}; Secret ${inSecret}; live [${live.map(({ tokenID }) => tokenID).join(' ')}]${who}`;
   }
 }
 
-function recordsOf(tokens: readonly (BotToken | undefined)[]): Map<string, Recorded> {
+function isGoing({ metadata }: { metadata: { deletionTimestamp?: string | undefined } }): boolean {
+  return metadata.deletionTimestamp !== undefined;
+}
+
+function recordsOf(objects: readonly (Credentialed | undefined)[]): Map<string, Recorded> {
   const records = new Map<string, Recorded>();
-  for (const token of tokens) {
-    const record = token && recordOf(token);
+  for (const object of objects) {
+    const record = object && recordOf(object);
     if (record === 'unknown') throw new Error('a record that its writer cannot read');
-    if (token !== undefined && record !== undefined) records.set(token.metadata.uid, record);
+    if (object !== undefined && record !== undefined) records.set(object.metadata.uid, record);
   }
   return records;
+}
+
+/** The credential that a Secret of ours says it holds; undefined where it says nothing. */
+function publishedBy<T extends Credentialed, B extends Beside>(
+  { metadata: { annotations } }: StoredSecret,
+  of: Walked<T, B>,
+): Published | undefined {
+  const name = annotations?.[ownerAnnotation]?.replace(`${of.kind.name}/`, '');
+  const recorded = parseInputsText(annotations?.[inputsAnnotation]);
+  const { [tokenIDAnnotation]: tokenID, [ownerUIDAnnotation]: uid, [revisionAnnotation]: revision } = annotations ?? {};
+  if (name === undefined || recorded === undefined || tokenID === undefined || uid === undefined) return undefined;
+  const looks = new Set<string>(of.kind.revisable);
+  const bare = { ...recorded, digest: '', secret: { data: [], labels: {}, annotations: {} } };
+  const inputs = Object.fromEntries(Object.entries(bare).filter(([field]) => !looks.has(field))) as typeof recorded;
+  const shown = of.shownBy(tokenID, recorded);
+  return shown === undefined ? undefined : { uid, name, tokenID, revision: Number(revision), inputs, shown };
 }

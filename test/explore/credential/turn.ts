@@ -1,32 +1,38 @@
+import type { Credentialed } from '../../../src/api/credentialed.ts';
 import { digestOfSecret } from '../../../src/controllers/secret-readings.ts';
 import { whole } from '../../decide/api-server.ts';
 import { WordSet } from '../word-set.ts';
-import { botEffect, type Effect, issuerEffect, tokenEffect } from './acting.ts';
-import type { Contents } from './contents.ts';
+import { digestKey, type Effect, type Making, objectEffect } from './acting.ts';
+import type { Beside, Contents } from './contents.ts';
+import type { Ablation, Walked } from './kind.ts';
 import { at, cached, job, type Layout, lateKind } from './layout.ts';
-import { countsForBot, countsForIssuer, isWatched, Sight, tokenAt } from './observing.ts';
-import { digestKey } from './signing.ts';
+import { countsForIssuer, isWatched, objectAt, Sight } from './observing.ts';
 
 /** What becomes of a write. */
 export type Fault = 'none' | 'lost' | 'unanswered' | 'late' | 'refused' | 'crash after';
 
 /** What operators do in a world of words: look, decide for real, and one write or one live read, as the controllers do it. */
-export class Turns {
-  readonly contents: Contents;
+export class Turns<T extends Credentialed, B extends Beside> {
+  readonly of: Walked<T, B>;
+  readonly contents: Contents<T, B>;
   readonly layout: Layout;
   readonly start: Date;
+  readonly #without: Ablation;
   /** What was observed, and what was decided then. */
   readonly #observed: WordSet;
-  readonly #effects: Effect[] = [];
+  readonly #effects: Effect<B>[] = [];
   readonly #look: Int32Array;
   /** How often a real decision was taken, and how often it was known from before. */
   decisions = 0;
   remembered = 0;
 
-  constructor(contents: Contents, layout: Layout, start: Date) {
+  constructor(of: Walked<T, B>, o: { contents: Contents<T, B>; layout: Layout; start: Date; without?: Ablation }) {
+    const { contents, layout, start, without = {} } = o;
+    this.of = of;
     this.contents = contents;
     this.layout = layout;
     this.start = start;
+    this.#without = without;
     this.#observed = new WordSet(layout.operatorWidth + 2);
     this.#look = new Int32Array(layout.operatorWidth + 2);
   }
@@ -35,8 +41,8 @@ export class Turns {
     return new Date(this.start.getTime() + (words[at.time] ?? 0) * 1000);
   }
 
-  /** What an operator does next about a token (from 1 on), the bot or the issuer. Equal observations are decided once. */
-  effect(words: Int32Array, operator: number, about: number): Effect {
+  /** What an operator does next about an object (from 1 on), what is beside it or the issuer. Equal observations are decided once. */
+  effect(words: Int32Array, operator: number, about: number): Effect<B> {
     const look = this.#look;
     const base = this.layout.operator(operator);
     look[0] = about;
@@ -51,33 +57,38 @@ export class Turns {
     return this.#effects[index] ?? { do: 'rest' };
   }
 
-  #decide(words: Int32Array, operator: number, about: number): Effect {
-    const sight = new Sight(this.contents, this.layout, words, operator, this.nowOf(words));
-    if (about === job.bot) return botEffect(sight, this.contents);
-    return about === job.issuer ? issuerEffect(sight, this.contents) : tokenEffect(sight, about - 1, this.contents);
+  #decide(words: Int32Array, operator: number, about: number): Effect<B> {
+    const sight = this.#sight(words, operator);
+    if (about === job.beside) return this.of.besideEffect(sight, this.contents);
+    if (about === job.issuer) return this.of.issuerEffect(sight, this.contents);
+    return objectEffect(this.of, sight, about - 1, { contents: this.contents, without: this.#without });
+  }
+
+  #sight(words: Int32Array, operator: number): Sight<T, B> {
+    return new Sight(this.of, this.contents, { layout: this.layout, words, operator, now: this.nowOf(words) });
   }
 
   /** A process that starts: its caches are full, and it remembers nothing. */
   restart(words: Int32Array, operator: number) {
     const base = this.layout.operator(operator);
     words.fill(0, base, base + this.layout.operatorWidth);
-    for (let t = 0; t < this.layout.tokens; t++) this.hearToken(words, operator, t);
-    this.hear(words, operator, 'bot');
+    for (let t = 0; t < this.layout.objects; t++) this.hearObject(words, operator, t);
+    this.hear(words, operator, 'beside');
     this.hear(words, operator, 'issuer');
     this.hearSecret(words, operator);
   }
 
-  hearToken(words: Int32Array, operator: number, t: number) {
+  hearObject(words: Int32Array, operator: number, t: number) {
     const own = this.layout.operator(operator);
-    const slot = own + cached.tokens + 4 * t;
-    const hasMoved = words[slot + 1] !== words[this.layout.token(t) + 1];
-    // A pass takes a live read of the bot or the issuer only for the version of the token that it was made for.
+    const slot = own + cached.objects + 4 * t;
+    const hasMoved = words[slot + 1] !== words[this.layout.object(t) + 1];
+    // A pass takes a live read of its principal or the issuer only for the version of the object that it was made for.
     if (hasMoved) words[own + cached.found] = (words[own + cached.found] ?? 0) & ~3;
-    const from = this.layout.token(t);
-    words.copyWithin(this.layout.operator(operator) + cached.tokens + 4 * t, from, from + 4);
+    const from = this.layout.object(t);
+    words.copyWithin(this.layout.operator(operator) + cached.objects + 4 * t, from, from + 4);
   }
 
-  hear(words: Int32Array, operator: number, kind: 'bot' | 'issuer') {
+  hear(words: Int32Array, operator: number, kind: 'beside' | 'issuer') {
     words.copyWithin(this.layout.operator(operator) + cached[kind], at[kind], at[kind] + 2);
   }
 
@@ -95,11 +106,11 @@ export class Turns {
   /** The pass is over, by rest or by an error: what it found out is forgotten. */
   endPass(words: Int32Array, operator: number) {
     const from = this.layout.operator(operator) + cached.job;
-    words.fill(0, from, from + cached.tokens - cached.job);
+    words.fill(0, from, from + cached.objects - cached.job);
   }
 
   /** Does it, in place. */
-  perform(words: Int32Array, operator: number, about: number, effect: Effect, fault: Fault) {
+  perform(words: Int32Array, operator: number, about: number, effect: Effect<B>, fault: Fault) {
     if (effect.do === 'rest') return this.endPass(words, operator);
     const isRead = effect.do === 'confirm';
     if (!isRead && fault === 'lost') return this.endPass(words, operator);
@@ -122,16 +133,16 @@ export class Turns {
     words[base + cached.job] = kept ? about : 0;
   }
 
-  #carryOut(words: Int32Array, operator: number, about: number, effect: Exclude<Effect, { do: 'rest' }>) {
+  #carryOut(words: Int32Array, operator: number, about: number, effect: Exclude<Effect<B>, { do: 'rest' }>) {
     switch (effect.do) {
       case 'confirm':
         return this.#confirm(words, operator, about, effect.what);
-      case 'write-token':
-        this.#writeToken(words, operator, about - 1, effect);
-        return this.hearToken(words, operator, about - 1);
-      case 'write-bot':
-        this.#writePlain(words, operator, 'bot', effect.content);
-        return this.hear(words, operator, 'bot');
+      case 'write-object':
+        this.#writeObject(words, operator, about - 1, effect);
+        return this.hearObject(words, operator, about - 1);
+      case 'write-beside':
+        this.#writePlain(words, operator, 'beside', effect.content);
+        return this.hear(words, operator, 'beside');
       case 'write-issuer':
         this.#writePlain(words, operator, 'issuer', effect.content);
         return this.hear(words, operator, 'issuer');
@@ -151,39 +162,38 @@ export class Turns {
       words[base + cached.counted] = 1 + this.#countLive(words, operator, about);
       return;
     }
-    this.hear(words, operator, what === 'issuer' ? 'issuer' : 'bot');
+    this.hear(words, operator, what === 'issuer' ? 'issuer' : 'beside');
     words[found] = (words[found] ?? 0) | (what === 'issuer' ? 2 : 1);
   }
 
   #countLive(words: Int32Array, operator: number, about: number): number {
     const now = this.nowOf(words);
     let count = 0;
-    for (let t = 0; t < this.layout.tokens; t++) {
-      const token = tokenAt(this.contents, words, this.layout.token(t));
-      if (token === undefined) continue;
-      const sees = new Sight(this.contents, this.layout, words, operator, now);
-      const [bot, issuer] = [sees.bot(), sees.issuer()];
-      if (about === job.bot && bot !== undefined && countsForBot(bot, token, now)) count++;
-      if (about === job.issuer && issuer !== undefined && countsForIssuer(issuer, token)) count++;
+    for (let t = 0; t < this.layout.objects; t++) {
+      const object = objectAt(this.contents, words, this.layout.object(t));
+      if (object === undefined) continue;
+      const sees = this.#sight(words, operator);
+      const [beside, issuer] = [sees.beside(), sees.issuer()];
+      if (about === job.beside && beside !== undefined && this.of.countsForBeside(beside, object, now)) count++;
+      if (about === job.issuer && issuer !== undefined && countsForIssuer(issuer, object)) count++;
     }
     return count;
   }
 
-  /** True when it was done: the precondition held. */
-  #writeToken(words: Int32Array, operator: number, t: number, { after }: Effect & { do: 'write-token' }) {
-    const own = this.layout.operator(operator) + cached.tokens + 4 * t;
-    const slot = this.layout.token(t);
-    if (words[slot] === 0 || words[slot + 1] !== words[own + 1]) return;
-    this.#storeToken(words, t, after);
+  #writeObject(words: Int32Array, operator: number, t: number, { after }: Effect<B> & { do: 'write-object' }) {
+    const own = this.layout.operator(operator) + cached.objects + 4 * t;
+    const slot = this.layout.object(t);
+    const isSeen = words[slot + 1] === words[own + 1] || this.#without.ignoresVersions === 'objects';
+    if (words[slot] !== 0 && isSeen) this.#storeObject(words, t, after);
   }
 
-  #storeToken(words: Int32Array, t: number, after: (Effect & { do: 'write-token' })['after']) {
-    const slot = this.layout.token(t);
+  #storeObject(words: Int32Array, t: number, after: (Effect<B> & { do: 'write-object' })['after']) {
+    const slot = this.layout.object(t);
     if (after === 'gone') words.fill(0, slot, slot + 4);
     else words.set([after.content, next(words), after.recordUID, after.recordVersion], slot);
   }
 
-  #writePlain(words: Int32Array, operator: number, kind: 'bot' | 'issuer', content: number) {
+  #writePlain(words: Int32Array, operator: number, kind: 'beside' | 'issuer', content: number) {
     const own = this.layout.operator(operator) + cached[kind];
     if (words[at[kind]] === 0 || words[at[kind] + 1] !== words[own + 1]) return;
     words[at[kind]] = content;
@@ -194,10 +204,12 @@ export class Turns {
     words: Int32Array,
     operator: number,
     about: number,
-    effect: Effect & { do: 'create-secret' | 'patch-secret' },
+    effect: Effect<B> & { do: 'create-secret' | 'patch-secret' },
   ) {
     const made = this.#made(words, effect);
     if (made === undefined) return this.#readSecret(words, operator, about);
+    // It was read live, and is seen at the next look.
+    if (made === 'gone') return this.hear(words, operator, 'beside');
     const base = this.layout.operator(operator);
     if (made === 'unreadable') {
       words[base + cached.unreadableAt] = words[at.secret + 1] ?? 0;
@@ -212,12 +224,17 @@ export class Turns {
   }
 
   /** What the Secret would be after this write; undefined where its precondition does not hold. */
-  #made(words: Int32Array, effect: Effect & { do: 'create-secret' | 'patch-secret' }) {
+  #made(words: Int32Array, effect: Effect<B> & { do: 'create-secret' | 'patch-secret' }) {
     const [content = 0, version = 0, uid = 0] = words.subarray(at.secret, at.secret + 3);
-    if (effect.do === 'create-secret') return content !== 0 ? undefined : effect.body(this.#nonce(words, effect.id));
-    if (content === 0 || version !== effect.version) return undefined;
-    const nonce = effect.id === undefined ? 0 : this.#nonce(words, effect.id);
-    return effect.body(this.contents.secretOf(content, version, uid), nonce);
+    if (effect.do === 'create-secret') return content !== 0 ? undefined : effect.body(this.#making(words, effect.id));
+    if (content === 0 || (version !== effect.version && this.#without.ignoresVersions !== 'secrets')) return undefined;
+    return effect.body(this.contents.secretOf(content, version, uid), this.#making(words, effect.id));
+  }
+
+  #making(words: Int32Array, id: string | undefined): Making<B> {
+    const [content = 0, version = 0] = words.subarray(at.beside, at.beside + 2);
+    const beside = content === 0 ? undefined : this.contents.besideOf(content, version);
+    return { nonce: id === undefined ? 0 : this.#nonce(words, id), beside };
   }
 
   #storeSecret(words: Int32Array, content: number) {
@@ -230,18 +247,18 @@ export class Turns {
   /** The smallest number that makes of this prefix the id of no credential that is named anywhere. */
   #nonce(words: Int32Array, prefix: string): number {
     const named = new Set<string>();
-    const add = (kind: 'tokens' | 'secrets', content: number) => {
+    const add = (kind: 'objects' | 'secrets', content: number) => {
       for (const id of this.contents.mentionedBy(kind, content)) named.add(id);
     };
-    for (let t = 0; t < this.layout.tokens; t++) add('tokens', words[this.layout.token(t)] ?? 0);
+    for (let t = 0; t < this.layout.objects; t++) add('objects', words[this.layout.object(t)] ?? 0);
     add('secrets', words[at.secret] ?? 0);
     add('secrets', words[at.backup] ?? 0);
     const late = words[at.late] ?? 0;
     if (late !== 0 && late !== lateKind.deleteSecret)
-      add(late === lateKind.token ? 'tokens' : 'secrets', words[at.late + 1] ?? 0);
+      add(late === lateKind.object ? 'objects' : 'secrets', words[at.late + 1] ?? 0);
     for (let i = 0; i < this.layout.operators; i++) {
       const base = this.layout.operator(i);
-      for (let t = 0; t < this.layout.tokens; t++) add('tokens', words[base + cached.tokens + 4 * t] ?? 0);
+      for (let t = 0; t < this.layout.objects; t++) add('objects', words[base + cached.objects + 4 * t] ?? 0);
       add('secrets', words[base + cached.secret] ?? 0);
       add('secrets', words[base + cached.live + 1] ?? 0);
     }
@@ -260,23 +277,23 @@ export class Turns {
       return;
     }
     words.set([2, content, version, uid], base + cached.live);
-    const sight = new Sight(this.contents, this.layout, words, operator, this.nowOf(words));
-    const token = sight.token(about - 1);
+    const sight = this.#sight(words, operator);
+    const object = sight.object(about - 1);
     const secret = this.contents.secretOf(content, version, uid);
-    if (token === undefined) return;
-    const seen = sight.readings().seen(token, secret, true);
+    if (object === undefined) return;
+    const seen = sight.readings().seen(object, secret, true);
     if (seen.state !== 'ours' || seen.digest !== undefined) return;
     const known = this.contents.readings.numberOf(digestOfSecret(whole(secret), digestKey));
     words.set([uid, version, known], base + cached.reading);
   }
 
-  #deleteSecret(words: Int32Array, operator: number, about: number, effect: Effect & { do: 'delete-secret' }) {
+  #deleteSecret(words: Int32Array, operator: number, about: number, effect: Effect<B> & { do: 'delete-secret' }) {
     const base = this.layout.operator(operator);
     if (effect.predecessor) {
-      const own = base + cached.tokens + 4 * (about - 1);
-      const before = words[own] === 0 ? '' : this.contents.tokens.valueOf(words[own] ?? 0).metadata.uid;
-      this.hearToken(words, operator, about - 1);
-      const after = words[own] === 0 ? '' : this.contents.tokens.valueOf(words[own] ?? 0).metadata.uid;
+      const own = base + cached.objects + 4 * (about - 1);
+      const before = words[own] === 0 ? '' : this.contents.objects.valueOf(words[own] ?? 0).metadata.uid;
+      this.hearObject(words, operator, about - 1);
+      const after = words[own] === 0 ? '' : this.contents.objects.valueOf(words[own] ?? 0).metadata.uid;
       if (before !== after) return;
     }
     const [content = 0, version = 0, uid = 0] = words.subarray(at.secret, at.secret + 3);
@@ -289,7 +306,7 @@ export class Turns {
 
   // Faults -----------------------------------------------------------------------------------------------------
 
-  #refuse(words: Int32Array, operator: number, effect: Effect) {
+  #refuse(words: Int32Array, operator: number, effect: Effect<B>) {
     const found = this.layout.operator(operator) + cached.found;
     const deletes = effect.do === 'delete-secret' && !effect.predecessor;
     words[found] = (words[found] ?? 0) | (deletes ? 8 : 4);
@@ -297,23 +314,24 @@ export class Turns {
   }
 
   /** On its way while its sender has given up. What cannot be done any more is not kept. */
-  #sendLate(words: Int32Array, operator: number, about: number, effect: Effect) {
-    const own = this.layout.operator(operator) + cached.tokens + 4 * (about - 1);
-    if (effect.do === 'write-token') {
+  #sendLate(words: Int32Array, operator: number, about: number, effect: Effect<B>) {
+    const own = this.layout.operator(operator) + cached.objects + 4 * (about - 1);
+    if (effect.do === 'write-object') {
       const { after } = effect;
       const target = [words[own + 1] ?? 0, 0, 0, about - 1];
-      if (words[this.layout.token(about - 1) + 1] !== words[own + 1]) return;
-      if (after === 'gone') words.set([lateKind.token, 0, ...target], at.late);
+      if (words[this.layout.object(about - 1) + 1] !== words[own + 1]) return;
+      if (after === 'gone') words.set([lateKind.object, 0, ...target], at.late);
       else {
         const { content, recordUID, recordVersion } = after;
-        words.set([lateKind.token, content, words[own + 1] ?? 0, recordUID, recordVersion, about - 1], at.late);
+        words.set([lateKind.object, content, words[own + 1] ?? 0, recordUID, recordVersion, about - 1], at.late);
       }
     } else if (effect.do === 'create-secret') {
-      const made = effect.body(this.#nonce(words, effect.id));
+      const made = effect.body(this.#making(words, effect.id));
+      if (made === 'gone') return;
       words.set([lateKind.createSecret, made.content, 0, 0, 0, 0], at.late);
     } else if (effect.do === 'patch-secret') {
       const made = this.#made(words, effect);
-      if (made === undefined || made === 'unreadable') return;
+      if (made === undefined || made === 'unreadable' || made === 'gone') return;
       words.set([lateKind.patchSecret, made.content, effect.version, 0, 0, 0], at.late);
     } else if (effect.do === 'delete-secret' && words[at.secret + 1] === effect.version) {
       words.set([lateKind.deleteSecret, 0, effect.version, words[at.secret + 2] ?? 0, 0, 0], at.late);
@@ -328,10 +346,10 @@ export class Turns {
     );
     words.fill(0, at.late, at.late + 6);
     const secret = words[at.secret] ?? 0;
-    if (kind === lateKind.token) {
-      const slot = this.layout.token(t);
+    if (kind === lateKind.object) {
+      const slot = this.layout.object(t);
       if (words[slot] === 0 || words[slot + 1] !== version) return;
-      this.#storeToken(words, t, content === 0 ? 'gone' : { content, recordUID: uid, recordVersion });
+      this.#storeObject(words, t, content === 0 ? 'gone' : { content, recordUID: uid, recordVersion });
     } else if (kind === lateKind.createSecret) {
       if (secret === 0) this.#storeSecret(words, content);
     } else if (secret !== 0 && words[at.secret + 1] === version) {
@@ -344,6 +362,6 @@ export class Turns {
 /** A number above every version and UID there is. */
 export function next(words: Int32Array): number {
   let highest = 0;
-  for (const word of words.subarray(at.bot)) if (word > highest) highest = word;
+  for (const word of words.subarray(at.beside)) if (word > highest) highest = word;
   return highest + 1;
 }

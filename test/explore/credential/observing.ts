@@ -1,32 +1,30 @@
-import type { BotToken } from '../../../src/api/bot-token.ts';
-import type { BotUser } from '../../../src/api/bot-user.ts';
 import type { ClusterTokenIssuer } from '../../../src/api/cluster-token-issuer.ts';
+import type { Credentialed } from '../../../src/api/credentialed.ts';
 import { managedLabel } from '../../../src/api/names.ts';
 import { SecretReadings } from '../../../src/controllers/secret-readings.ts';
-import { botTokens, botUserNameOf } from '../../../src/decide/bot-token.ts';
-import { botUserGrant, tokenGrant } from '../../../src/decide/bot-token-grant.ts';
-import {
-  claimsSecret,
-  type Observed,
-  type PrincipalSeen,
-  type SecretSeen,
-  secretNameOf,
-} from '../../../src/decide/credential-seen.ts';
-import { issuerOf, livePrevious, recordOf } from '../../../src/decide/credential-status.ts';
+import { claimsSecret, type Observed, type SecretSeen, secretNameOf } from '../../../src/decide/credential-seen.ts';
+import { issuerOf } from '../../../src/decide/credential-status.ts';
 import { isOlder } from '../../../src/decide/grant.ts';
 import type { StoredSecret } from '../../decide/api-server.ts';
-import { type Contents, secretUID } from './contents.ts';
+import { type Beside, type Contents, secretUID } from './contents.ts';
+import type { Walked } from './kind.ts';
 import { cached, type Layout } from './layout.ts';
 
 /** What one operator sees: its caches, and what its pass has found out. */
-export class Sight {
-  readonly #contents: Contents;
+export class Sight<T extends Credentialed, B extends Beside> {
+  readonly #of: Walked<T, B>;
+  readonly #contents: Contents<T, B>;
   readonly #layout: Layout;
   readonly #words: Int32Array;
   readonly #base: number;
   readonly now: Date;
 
-  constructor(contents: Contents, layout: Layout, words: Int32Array, operator: number, now: Date) {
+  constructor(
+    of: Walked<T, B>,
+    contents: Contents<T, B>,
+    { layout, words, operator, now }: { layout: Layout; words: Int32Array; operator: number; now: Date },
+  ) {
+    this.#of = of;
     this.#contents = contents;
     this.#layout = layout;
     this.#words = words;
@@ -38,13 +36,13 @@ export class Sight {
     return this.#words[this.#base + offset] ?? 0;
   }
 
-  token(t: number): BotToken | undefined {
-    return tokenAt(this.#contents, this.#words, this.#base + cached.tokens + 4 * t);
+  object(t: number): T | undefined {
+    return objectAt(this.#contents, this.#words, this.#base + cached.objects + 4 * t);
   }
 
-  bot(): BotUser | undefined {
-    const content = this.word(cached.bot);
-    return content === 0 ? undefined : this.#contents.botOf(content, this.word(cached.bot + 1));
+  beside(): B | undefined {
+    const content = this.word(cached.beside);
+    return content === 0 ? undefined : this.#contents.besideOf(content, this.word(cached.beside + 1));
   }
 
   issuer(): ClusterTokenIssuer | undefined {
@@ -52,8 +50,8 @@ export class Sight {
     return content === 0 ? undefined : this.#contents.issuerOf(content, this.word(cached.issuer + 1));
   }
 
-  tokens(): BotToken[] {
-    return Array.from({ length: this.#layout.tokens }, (_, t) => this.token(t)).filter(token => token !== undefined);
+  objects(): T[] {
+    return Array.from({ length: this.#layout.objects }, (_, t) => this.object(t)).filter(each => each !== undefined);
   }
 
   readings(): SecretReadings {
@@ -75,23 +73,24 @@ export class Sight {
     return seen && { secret: seen, isLive: false };
   }
 
-  observed(token: BotToken): Observed {
+  observed(object: T): Observed {
+    const { kind } = this.#of;
     const found = this.word(cached.found);
-    const others = this.tokens().filter(other => other.metadata.name !== token.metadata.name);
-    const rivals = others.filter(other => secretNameOf(other) === secretNameOf(token) && claimsSecret(other));
-    const earlier = rivals.find(other => isOlder(other, token));
+    const others = this.objects().filter(other => other.metadata.name !== object.metadata.name);
+    const rivals = others.filter(other => secretNameOf(other) === secretNameOf(object) && claimsSecret(other));
+    const earlier = rivals.find(other => isOlder(other, object));
     const refused = (found & 12) === 0 ? undefined : (found & 4) !== 0 ? ('Write' as const) : ('Delete' as const);
     return {
-      kind: botTokens,
-      object: token,
-      principal: this.#botUser(token),
-      secret: this.#secret(token),
+      kind,
+      object,
+      principal: this.#of.principal(this, object),
+      secret: this.#secret(object),
       confirmed: { principal: (found & 1) !== 0, issuer: (found & 2) !== 0 },
       revocations: [],
       lostIssuer: undefined,
       listed: new Map(),
       targets: new Map(),
-      earlierClaim: earlier && `BotToken/${earlier.metadata.name}`,
+      earlierClaim: earlier && `${kind.name}/${earlier.metadata.name}`,
       refused:
         refused === undefined
           ? {}
@@ -105,23 +104,10 @@ export class Sight {
     return counted === 0 ? undefined : counted - 1;
   }
 
-  botGrant(bot: BotUser) {
-    return botUserGrant(bot, [], { issuer: this.issuer(), namespaceLabels: {} }, this.now);
-  }
-
-  #botUser(token: BotToken): PrincipalSeen {
-    const bot = this.bot();
-    if (bot === undefined) return { state: 'absent', name: botUserNameOf(token) };
-    const { deletionTimestamp: since } = bot.metadata;
-    if (since !== undefined) return { state: 'deleted', name: botUserNameOf(token), since };
-    const grant = tokenGrant(token, bot, [], { issuer: this.issuer(), namespaceLabels: {} }, this.now);
-    return { state: 'found', uid: bot.metadata.uid, suspended: bot.spec.disabled === true, grant };
-  }
-
-  #secret(token: BotToken): SecretSeen {
+  #secret(object: T): SecretSeen {
     const newest = this.newestSecret();
     if (newest === undefined) return { state: 'absent', confirmed: this.word(cached.live) !== 0 };
-    const seen = this.readings().seen(token, newest.secret, newest.isLive);
+    const seen = this.readings().seen(object, newest.secret, newest.isLive);
     if (seen.state !== 'ours') return seen;
     return { ...seen, unreadable: this.word(cached.unreadableAt) === versionOf(newest.secret) };
   }
@@ -132,11 +118,15 @@ export class Sight {
   }
 }
 
-export function tokenAt(contents: Contents, words: Int32Array, from: number): BotToken | undefined {
+export function objectAt<T extends Credentialed, B extends Beside>(
+  contents: Contents<T, B>,
+  words: Int32Array,
+  from: number,
+): T | undefined {
   const content = words[from] ?? 0;
   if (content === 0) return undefined;
   const [version = 0, recordUID = 0, recordVersion = 0] = words.subarray(from + 1, from + 4);
-  return contents.tokenOf({ content, version, recordUID, recordVersion });
+  return contents.objectOf({ content, version, recordUID, recordVersion });
 }
 
 function versionOf({ metadata }: StoredSecret): number {
@@ -148,17 +138,7 @@ export function isWatched({ metadata }: StoredSecret): boolean {
   return metadata.labels?.[managedLabel] !== undefined;
 }
 
-/** As the controller of BotUsers counts: credentials that were issued for this very one. */
-export function countsForBot(bot: BotUser, token: BotToken, now: Date): boolean {
-  const record = recordOf(token);
-  if (record === undefined) return livePrevious(token, now).length > 0;
-  if (record === 'unknown' || record.inputs.botUser?.uid !== bot.metadata.uid) return false;
-  const { expiresAt } = record.inputs;
-  const going = bot.metadata.deletionTimestamp !== undefined;
-  return going || expiresAt === undefined || Date.parse(expiresAt) > now.getTime();
-}
-
 /** As the controller of issuers counts. */
-export function countsForIssuer(issuer: ClusterTokenIssuer, token: BotToken): boolean {
-  return issuerOf(token)?.uid === issuer.metadata.uid;
+export function countsForIssuer(issuer: ClusterTokenIssuer, object: Credentialed): boolean {
+  return issuerOf(object)?.uid === issuer.metadata.uid;
 }

@@ -10,20 +10,20 @@ export const at = {
   /** What users may still do: two bits for each kind of event. */
   kindsLeft: 4,
   refusalsLeft: 6,
-  /** Content and resourceVersion. */
-  bot: 7,
+  /** What stands beside the objects (the BotUser, or the Secret with an own secret): content and resourceVersion. */
+  beside: 7,
   issuer: 9,
   /** Content, resourceVersion and UID. */
   secret: 11,
-  /** A write that its sender has given up: kind, content, precondition, UID, and what a record says; then of which token. */
+  /** A write that its sender has given up: kind, content, precondition, UID, and what a record says; then of which object. */
   late: 14,
-  /** Content, resourceVersion, and the Secret in its record; four words for each token. */
-  tokens: 20,
+  /** Content, resourceVersion, and the Secret in its record; four words for each object with a credential. */
+  objects: 20,
 } as const;
 
 /** The same within an operator. */
 export const cached = {
-  bot: 0,
+  beside: 0,
   issuer: 2,
   secret: 4,
   /** What was last read or written of the Secret's data: UID, resourceVersion, digest and keys. */
@@ -33,24 +33,24 @@ export const cached = {
   /** 0: the Secret was not read live; 1: there was none; 2: it is in the next three words. */
   live: 11,
   unreadableAt: 15,
-  /** Bits: the bot was read live, the issuer was, a write was refused, a delete was. */
+  /** Bits: what is beside the object was read live, the issuer was, a write was refused, a delete was. */
   found: 16,
   /** How many credentials were counted live, and one. */
   counted: 17,
-  tokens: 18,
+  objects: 18,
 } as const;
 
-export const lateKind = { none: 0, token: 1, createSecret: 2, patchSecret: 3, deleteSecret: 4 } as const;
-export const job = { none: 0, bot: 10, issuer: 11 } as const;
+export const lateKind = { none: 0, object: 1, createSecret: 2, patchSecret: 3, deleteSecret: 4 } as const;
+export const job = { none: 0, beside: 10, issuer: 11 } as const;
 
-/** The positions of a state with so many tokens and operators. */
+/** The positions of a state with so many objects and operators. */
 export class Layout {
-  readonly tokens: number;
+  readonly objects: number;
   readonly operators: number;
   readonly operatorWidth: number;
   readonly width: number;
   /** Positions of numbers that are compared with each other and with nothing else: they can be given anew. */
-  readonly #tokenVersions: readonly (readonly number[])[];
+  readonly #objectVersions: readonly (readonly number[])[];
   readonly #plain: readonly (readonly number[])[];
   readonly #secretVersions: readonly number[];
   readonly #secretUIDs: readonly number[];
@@ -58,16 +58,16 @@ export class Layout {
   readonly #versionPointers: readonly number[];
   readonly #uidPointers: readonly number[];
 
-  constructor(tokens: number, operators: number) {
-    this.tokens = tokens;
+  constructor(objects: number, operators: number) {
+    this.objects = objects;
     this.operators = operators;
-    this.operatorWidth = cached.tokens + 4 * tokens;
-    this.width = at.tokens + 4 * tokens + operators * this.operatorWidth;
+    this.operatorWidth = cached.objects + 4 * objects;
+    this.width = at.objects + 4 * objects + operators * this.operatorWidth;
     const bases = Array.from({ length: operators }, (_, i) => this.operator(i));
-    const slots = [at.tokens, ...bases.map(base => base + cached.tokens)];
-    const each = Array.from({ length: tokens }, (_, t) => slots.map(slot => slot + 4 * t));
-    this.#tokenVersions = each.map(group => group.map(slot => slot + 1));
-    this.#plain = (['bot', 'issuer'] as const).map(kind => [
+    const slots = [at.objects, ...bases.map(base => base + cached.objects)];
+    const each = Array.from({ length: objects }, (_, t) => slots.map(slot => slot + 4 * t));
+    this.#objectVersions = each.map(group => group.map(slot => slot + 1));
+    this.#plain = (['beside', 'issuer'] as const).map(kind => [
       at[kind] + 1,
       ...bases.map(base => base + cached[kind] + 1),
     ]);
@@ -86,17 +86,17 @@ export class Layout {
   }
 
   operator(i: number): number {
-    return at.tokens + 4 * this.tokens + i * this.operatorWidth;
+    return at.objects + 4 * this.objects + i * this.operatorWidth;
   }
 
-  token(t: number): number {
-    return at.tokens + 4 * t;
+  object(t: number): number {
+    return at.objects + 4 * t;
   }
 
   /** Gives versions and UIDs the smallest numbers that keep their order, and puts equal operators in order. */
   canonical(words: Int32Array): void {
-    this.#tokenVersions.forEach((positions, t) => {
-      const late = words[at.late] === lateKind.token && words[at.late + 5] === t ? [at.late + 2] : [];
+    this.#objectVersions.forEach((positions, t) => {
+      const late = words[at.late] === lateKind.object && words[at.late + 5] === t ? [at.late + 2] : [];
       renumber(words, [...positions, ...late], []);
     });
     for (const positions of this.#plain) renumber(words, positions, []);

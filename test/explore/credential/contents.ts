@@ -1,6 +1,5 @@
-import type { BotToken } from '../../../src/api/bot-token.ts';
-import type { BotUser } from '../../../src/api/bot-user.ts';
 import type { ClusterTokenIssuer } from '../../../src/api/cluster-token-issuer.ts';
+import type { Credentialed } from '../../../src/api/credentialed.ts';
 import type { StoredSecret } from '../../decide/api-server.ts';
 
 /** Gives equal values equal numbers, from 1 on. 0 is no value. */
@@ -38,8 +37,8 @@ function sortedText(value: unknown): string {
   });
 }
 
-/** A token at one resourceVersion. What moves with every write is kept beside the content: whose record it is of which Secret. */
-export interface TokenSnapshot {
+/** An object with a credential at one resourceVersion. What moves with every write is kept beside the content: whose record it is of which Secret. */
+export interface Snapshot {
   content: number;
   version: number;
   /** The UID and resourceVersion of the Secret in the record, as numbers; -1: the record has none. */
@@ -47,45 +46,55 @@ export interface TokenSnapshot {
   recordVersion: number;
 }
 
+/** What stands beside the objects with a credential, and changes by itself. */
+export interface Beside {
+  metadata: {
+    uid: string;
+    resourceVersion: string;
+    deletionTimestamp?: string | undefined;
+    finalizers?: readonly string[] | undefined;
+  };
+}
+
 /** Everything that states share: contents by number, and what they make whole objects of. */
-export class Contents {
-  readonly tokens = new Interned<BotToken>();
-  readonly bots = new Interned<BotUser>();
+export class Contents<T extends Credentialed, B extends Beside> {
+  readonly objects = new Interned<T>();
+  readonly besides = new Interned<B>();
   readonly issuers = new Interned<ClusterTokenIssuer>();
   readonly secrets = new Interned<StoredSecret>();
   readonly readings = new Interned<{ digest: string; keys: readonly string[] }>();
   readonly #mentioned = new Map<string, readonly string[]>();
 
-  tokenOf({ content, version, recordUID, recordVersion }: TokenSnapshot): BotToken {
-    const token = this.tokens.valueOf(content);
-    const whole = { ...token, metadata: { ...token.metadata, resourceVersion: String(version) } };
-    const issued = token.status?.issued;
+  objectOf({ content, version, recordUID, recordVersion }: Snapshot): T {
+    const object = this.objects.valueOf(content);
+    const whole = { ...object, metadata: { ...object.metadata, resourceVersion: String(version) } };
+    const issued = object.status?.issued;
     if (issued === undefined) return whole;
     const secret = { name: issued.secret.name, uid: secretUID(recordUID) };
     const at = recordVersion === -1 ? secret : { ...secret, resourceVersion: String(recordVersion) };
-    return { ...whole, status: { ...token.status, issued: { ...issued, secret: at } } };
+    return { ...whole, status: { ...object.status, issued: { ...issued, secret: at } } };
   }
 
   /** The same the other way round, but for the version. */
-  snapshotOf(token: BotToken): Omit<TokenSnapshot, 'version'> {
-    const issued = token.status?.issued;
-    const bare = { ...token, metadata: { ...token.metadata, resourceVersion: '' } };
-    if (issued === undefined) return { content: this.tokens.numberOf(bare), recordUID: 0, recordVersion: 0 };
+  snapshotOf(object: T): Omit<Snapshot, 'version'> {
+    const issued = object.status?.issued;
+    const bare = { ...object, metadata: { ...object.metadata, resourceVersion: '' } };
+    if (issued === undefined) return { content: this.objects.numberOf(bare), recordUID: 0, recordVersion: 0 };
     const { name, uid, resourceVersion } = issued.secret;
-    const status = { ...token.status, issued: { ...issued, secret: { name, uid: '' } } } as BotToken['status'];
+    const status = { ...object.status, issued: { ...issued, secret: { name, uid: '' } } };
     return {
-      content: this.tokens.numberOf({ ...bare, status } as BotToken),
+      content: this.objects.numberOf({ ...bare, status }),
       recordUID: Number(uid.replace('secret-', '')),
       recordVersion: resourceVersion === undefined ? -1 : Number(resourceVersion),
     };
   }
 
-  botOf(content: number, version: number): BotUser {
-    return at(this.bots.valueOf(content), version);
+  besideOf(content: number, version: number): B {
+    return at(this.besides.valueOf(content), version);
   }
 
-  numberOfBot(bot: BotUser): number {
-    return this.bots.numberOf(at(bot, ''));
+  numberOfBeside(beside: B): number {
+    return this.besides.numberOf(at(beside, ''));
   }
 
   issuerOf(content: number, version: number): ClusterTokenIssuer {
@@ -105,13 +114,13 @@ export class Contents {
     return this.secrets.numberOf({ ...secret, metadata: { ...secret.metadata, uid: '', resourceVersion: '' } });
   }
 
-  /** The token ids that stand anywhere in a content. */
-  mentionedBy(kind: 'tokens' | 'secrets', content: number): readonly string[] {
+  /** The ids of credentials that stand anywhere in a content. */
+  mentionedBy(kind: 'objects' | 'secrets', content: number): readonly string[] {
     if (content === 0) return [];
     const key = `${kind} ${content}`;
     const known = this.#mentioned.get(key);
     if (known !== undefined) return known;
-    const found = [...new Set(this[kind].textOf(content).match(/token-\d+\.\d+\.\d+/g))];
+    const found = [...new Set(this[kind].textOf(content).match(/(?:token|robot)-\d+\.\d+\.\d+/g))];
     this.#mentioned.set(key, found);
     return found;
   }
