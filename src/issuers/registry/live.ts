@@ -1,0 +1,100 @@
+import { type Inputs, parseInputs, parseInputsText, type RobotInputs } from '../../api/inputs.ts';
+import { inputsAnnotation, ownerUIDAnnotation, revisionAnnotation } from '../../api/names.ts';
+import type { RobotAccount } from '../../api/robot-account.ts';
+import type { Account } from './account.ts';
+import { type Grant, isPermission } from './permissions.ts';
+import type { LiveVerifier } from './verifiers.ts';
+
+/** The metadata of the Secret that a RobotAccount's spec names. Its values are never needed here. */
+export interface SecretMetadata {
+  metadata: { annotations?: Record<string, string> | undefined };
+}
+
+/**
+ * The account that a robot is at this issuer: undefined for one that has no secret there, or is being deleted. A secret is live when it is recorded, or in
+ * its overlap, or in the Secret with a revision above the recorded one (then the record is still to come).
+ *
+ * Who may edit the Secret gives a robot neither another secret (a verifier is made with a key that only the operator has) nor
+ * more permissions: those are the ones that the status says were allowed, less what the spec has taken away since.
+ */
+export function accountOf(
+  robot: RobotAccount,
+  issuer: { uid: string },
+  secret: SecretMetadata | undefined,
+): Account | undefined {
+  const { metadata, spec, status } = robot;
+  if (metadata.deletionTimestamp !== undefined) return undefined;
+  const recorded = robotInputs(parseInputs(status?.issued?.inputs));
+  // Another issuer under the old name: what the old one has issued is worth nothing at this one.
+  if (recorded !== undefined && recorded.issuer.uid !== issuer.uid) return undefined;
+  const newest = unrecorded(robot, issuer, secret);
+  const fullName = recorded?.username ?? status?.fullName ?? newest?.username;
+  const verifiers = [...recordedVerifiers(robot, recorded, newest), ...(newest === undefined ? [] : [newest.live])];
+  if (fullName === undefined || verifiers.length === 0) return undefined;
+  return {
+    uid: metadata.uid,
+    fullName,
+    verifiers,
+    grants: grantsOf(robot),
+    disabled: spec.disabled === true,
+    expiresAt: earliest(newest === undefined ? recorded?.expiresAt : undefined, spec.notAfter),
+  };
+}
+
+/** Beside a newer one each ends by itself: what the Secret says of that one must not prolong the life of another. */
+function recordedVerifiers(
+  { status }: RobotAccount,
+  recorded: RobotInputs | undefined,
+  newest: object | undefined,
+): LiveVerifier[] {
+  const { revision, previous = [] } = status ?? {};
+  const superseded = previous.flatMap((old): LiveVerifier[] =>
+    old.verifier === undefined || old.revision === undefined
+      ? []
+      : [{ revision: old.revision, verifier: old.verifier, until: new Date(old.revokeAt) }],
+  );
+  if (recorded === undefined || revision === undefined) return superseded;
+  const until = newest === undefined ? undefined : earliest(recorded.expiresAt);
+  return [{ revision, verifier: recorded.robot.verifier, until }, ...superseded];
+}
+
+/** What the Secret names and nobody has recorded yet. */
+function unrecorded(
+  { metadata: { uid }, status }: RobotAccount,
+  issuer: { uid: string },
+  secret: SecretMetadata | undefined,
+): { username: string; live: LiveVerifier } | undefined {
+  const { annotations = {} } = secret?.metadata ?? {};
+  const revision = Number(annotations[revisionAnnotation]);
+  if (annotations[ownerUIDAnnotation] !== uid || !(revision > (status?.revision ?? 0))) return undefined;
+  const inputs = robotInputs(parseInputsText(annotations[inputsAnnotation]));
+  if (inputs === undefined || inputs.issuer.uid !== issuer.uid) return undefined;
+  const { username, expiresAt, robot } = inputs;
+  return { username, live: { revision, verifier: robot.verifier, until: earliest(expiresAt) } };
+}
+
+function robotInputs(inputs: Inputs | undefined): RobotInputs | undefined {
+  return inputs?.robot === undefined ? undefined : inputs;
+}
+
+function grantsOf({ spec, status }: RobotAccount): Grant[] {
+  const { project, permissions } = spec;
+  const wished = project === undefined ? (spec.projects ?? []) : [{ name: project, permissions }];
+  return (status?.permissions ?? []).flatMap(inForce => {
+    const wish = wished.find(({ name }) => name === inForce.project);
+    if (wish === undefined) return [];
+    const still = (word: string) => wish.permissions?.some(permission => permission === word) ?? true;
+    return [{ project: inForce.project, permissions: inForce.permissions.filter(isPermission).filter(still) }];
+  });
+}
+
+function earliest(...times: readonly (string | undefined)[]): Date | undefined {
+  const all = times.filter(time => time !== undefined).map(time => Date.parse(time));
+  return all.length === 0 ? undefined : new Date(Math.min(...all));
+}
+
+/** Under what a robot is found by the name that it logs in with: the issuer, and the name without the issuer's prefix. */
+export function accountKeyOf({ spec, metadata }: RobotAccount): string {
+  const name = spec.name ?? metadata.name;
+  return `${spec.issuerRef.name}/${spec.project === undefined ? name : `${spec.project}+${name}`}`;
+}

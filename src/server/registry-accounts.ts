@@ -1,0 +1,85 @@
+import { type ClusterTokenIssuer, isOfType } from '../api/cluster-token-issuer.ts';
+import { parseDuration } from '../api/durations.ts';
+import type { RobotAccount } from '../api/robot-account.ts';
+import type { Account } from '../issuers/registry/account.ts';
+import { accountOf, type SecretMetadata } from '../issuers/registry/live.ts';
+import { keyOf } from '../kube/objects.ts';
+import type { Store } from '../kube/store.ts';
+import type { RegistryIssuer, RegistryTokenDeps } from './registry-token.ts';
+
+export interface RegistryAccountsOptions {
+  issuers: Pick<Store<ClusterTokenIssuer>, 'get'>;
+  /** With an index `account` by `accountKeyOf`. */
+  robots: Pick<Store<RobotAccount>, 'byIndex'>;
+  secrets: { get(key: string): SecretMetadata | undefined };
+}
+
+/** What the token endpoint knows of issuers and accounts, straight from the caches. */
+export function registryAccounts(of: RegistryAccountsOptions): Pick<RegistryTokenDeps, 'issuers' | 'accounts'> {
+  const accounts = new Accounts(of);
+  return {
+    issuers: { byName: name => issuerOf(of.issuers.get(name)) },
+    accounts: { byName: (issuer, fullName) => accounts.byName(issuer, fullName) },
+  };
+}
+
+const issuersSeen = new WeakMap<ClusterTokenIssuer, RegistryIssuer>();
+
+function issuerOf(issuer: ClusterTokenIssuer | undefined): RegistryIssuer | undefined {
+  if (issuer === undefined || !isOfType(issuer, 'registry')) return undefined;
+  const known = issuersSeen.get(issuer);
+  if (known !== undefined) return known;
+  const { service, issuer: name, tokenLifetime, anonymous } = issuer.spec.registry;
+  const seconds = parseDuration(tokenLifetime);
+  const seen = {
+    name: issuer.metadata.name,
+    service,
+    issuer: name,
+    tokenLifetimeSeconds: seconds === 'never' ? 300 : seconds, // the schema has no such lifetime
+    anonymousProjects: anonymous?.projects ?? [],
+  };
+  issuersSeen.set(issuer, seen);
+  return seen;
+}
+
+interface Seen {
+  issuerUID: string;
+  secret: SecretMetadata | undefined;
+  account: Account | undefined;
+}
+
+class Accounts {
+  readonly #of: RegistryAccountsOptions;
+  /** What was made of a robot and its Secret: both are frozen, so it holds until the cache has others. */
+  readonly #seen = new WeakMap<RobotAccount, Seen>();
+
+  constructor(of: RegistryAccountsOptions) {
+    this.#of = of;
+  }
+
+  /** Of robots that claim one name, the oldest has it; the others never get a secret. */
+  byName(issuerName: string, fullName: string): Account | undefined {
+    const issuer = this.#of.issuers.get(issuerName);
+    if (issuer === undefined || !isOfType(issuer, 'registry')) return undefined;
+    const { robotPrefix } = issuer.spec.registry;
+    if (!fullName.startsWith(robotPrefix)) return undefined;
+    const { uid } = issuer.metadata;
+    for (const robot of this.#of.robots.byIndex('account', `${issuerName}/${fullName.slice(robotPrefix.length)}`)) {
+      const account = this.#accountOf(robot, uid);
+      if (account?.fullName === fullName) return account;
+    }
+    return undefined;
+  }
+
+  #accountOf(robot: RobotAccount, issuerUID: string): Account | undefined {
+    const { metadata, spec } = robot;
+    const secret = this.#of.secrets.get(
+      keyOf({ namespace: metadata.namespace, name: spec.secret.name ?? metadata.name }),
+    );
+    const known = this.#seen.get(robot);
+    if (known !== undefined && known.secret === secret && known.issuerUID === issuerUID) return known.account;
+    const account = accountOf(robot, { uid: issuerUID }, secret);
+    this.#seen.set(robot, { issuerUID, secret, account });
+    return account;
+  }
+}
