@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { FastifyInstance } from 'fastify';
 import { botTokenKind } from './api/bot-token.ts';
 import { botUserKind } from './api/bot-user.ts';
 import { systemClock as clock } from './base/clock.ts';
@@ -10,11 +11,15 @@ import { createLog, type Log } from './base/log.ts';
 import { Metrics } from './base/metrics.ts';
 import { Caches } from './controllers/caches.ts';
 import { ensureInstallation } from './controllers/installation.ts';
+import { LastUsed } from './controllers/last-used.ts';
 import { Operator } from './controllers/operator.ts';
+import { RobotIDs } from './controllers/robot-ids.ts';
+import { SigningChains } from './controllers/signing-chains.ts';
 import { SigningKeys } from './controllers/signing-keys.ts';
 import { StatusLists } from './controllers/status-lists.ts';
 import { addTokenGauges } from './controllers/token-metrics.ts';
 import { reporter, tokenMetrics } from './controllers/world.ts';
+import { Verifiers } from './issuers/registry/verifiers.ts';
 import { Client } from './kube/client.ts';
 import { loadConfig } from './kube/config.ts';
 import { secretMetadata } from './kube/core-kinds.ts';
@@ -22,8 +27,10 @@ import { EventRecorder } from './kube/events.ts';
 import { KubeconfigInvalid } from './kube/kubeconfig.ts';
 import { Shards } from './kube/shards.ts';
 import { addHealth, Loops } from './server/health.ts';
-import { jwtEndpoints } from './server/jwt-endpoints.ts';
+import { type JWTEndpointsDeps, jwtEndpoints } from './server/jwt-endpoints.ts';
 import { createPlain, createServer } from './server/listen.ts';
+import { registryAccounts } from './server/registry-accounts.ts';
+import { registryTokenEndpoint } from './server/registry-token.ts';
 import { ServingCertificates } from './server/tls.ts';
 
 /** A process that was asked to stop is gone within so many milliseconds, whatever still runs. */
@@ -71,9 +78,23 @@ async function run(flags: Flags, log: Log, signal: AbortSignal): Promise<void> {
   const keys = new SigningKeys({ client, namespace, secrets: caches.secrets });
   const owns = (uid: string) => shards.owns(uid);
   const statusLists = new StatusLists({ client, caches, namespace, identity, owns, clock, log });
-  const operator = new Operator(world, { flags, installation, shards, keys, statusLists, log, metrics });
+  const chains = new SigningChains({ client, namespace, secrets: caches.secrets, issuers: caches.issuers, clock, log });
+  const robotIDs = new RobotIDs({ client, namespace });
+  const verifiers = new Verifiers([installation.digestKey]);
+  const lastUsed = new LastUsed(world, log);
+  const parts = { flags, installation, shards, keys, statusLists, chains, robotIDs, verifiers, log, metrics };
+  const operator = new Operator(world, parts);
   const certificates = new ServingCertificates({ client, namespace, clock, log, metrics });
-  const server = jwtServer({ client, caches, keys, statusLists, certificates, log, metrics });
+  const server = createServer({ certificates, log });
+  const served = { caches, cachesAge: () => caches.age(), clock, log, metrics };
+  serveJWT(server.app, { ...served, client, keys, statusLists });
+  registryTokenEndpoint(server.app, {
+    ...served,
+    ...registryAccounts(caches),
+    signers: chains,
+    verifiers,
+    used: (account, at) => lastUsed.note(account, at),
+  });
   const loops = new Loops();
   const plain = healthServer({ caches, certificates, loops, log, metrics });
 
@@ -93,6 +114,7 @@ async function run(flags: Flags, log: Log, signal: AbortSignal): Promise<void> {
   ];
   await Promise.all([
     loops.watch('status lists', statusLists.run(signal), signal),
+    loops.watch('last used', lastUsed.run(signal), signal),
     ...operator.run(signal).map(([name, loop]) => loops.watch(name, loop, signal)),
   ]);
   await statusLists.leave(AbortSignal.timeout(leaveWithinMilliseconds));
@@ -107,18 +129,19 @@ function clusterConfig({ kubeconfig }: Flags) {
   return loadConfig({ kubeconfig: kubeconfig ?? KUBECONFIG, pod: { host, port } });
 }
 
-function jwtServer(o: {
-  client: Client;
-  caches: Caches;
-  keys: SigningKeys;
-  statusLists: StatusLists;
-  certificates: ServingCertificates;
-  log: Log;
-  metrics: Metrics;
-}) {
-  const { client, caches, keys, statusLists, certificates, log, metrics } = o;
-  const server = createServer({ certificates, log });
-  jwtEndpoints(server.app, {
+function serveJWT(
+  app: FastifyInstance,
+  {
+    client,
+    caches,
+    ...o
+  }: Omit<JWTEndpointsDeps, 'issuers' | 'botTokens' | 'botUsers' | 'read' | 'reviewer'> & {
+    client: Client;
+    caches: Caches;
+  },
+): void {
+  jwtEndpoints(app, {
+    ...o,
     issuers: caches.issuers,
     botTokens: caches.tokens,
     botUsers: caches.botUsers,
@@ -128,14 +151,7 @@ function jwtServer(o: {
       secret: (ref, signal) => client.get(secretMetadata, ref, { signal }),
     },
     reviewer: client,
-    keys,
-    statusLists,
-    cachesAge: () => caches.age(),
-    clock,
-    log,
-    metrics,
   });
-  return server;
 }
 
 function healthServer(o: {

@@ -6,7 +6,7 @@ import { isSuspended, tokenGrant } from '../decide/bot-token-grant.ts';
 import type { PrincipalSeen } from '../decide/credential-seen.ts';
 import type { Outcome } from '../kube/controller.ts';
 import type { Key } from '../kube/objects.ts';
-import { botUserKeyOf, botUserRefOf, issuerSeen, labelsOf, usernameKeyOf } from './caches.ts';
+import { botUserKeyOf, botUserRefOf, claimantsOf, issuerSeen, labelsOf, usernameKeyOf } from './caches.ts';
 import { Credentials } from './credentials.ts';
 import type { HandOver } from './hand-over.ts';
 import { Kept } from './kept.ts';
@@ -35,7 +35,7 @@ export class BotTokens {
       kind: botTokens,
       resource: botTokenKind,
       store: caches.tokens,
-      claimants: [{ kind: 'BotToken', store: caches.tokens }],
+      claimants: claimantsOf(caches),
       mint: tokenMinting({ world, ...o }),
       principal: token => this.#botUser(token),
       refresh: (what, token, signal) => this.#refresh(what, token, signal),

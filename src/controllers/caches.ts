@@ -4,12 +4,14 @@ import { type ClusterTokenIssuer, clusterTokenIssuerKind, isOfType } from '../ap
 import type { Credentialed } from '../api/credentialed.ts';
 import { managedLabel, managedStatusList, ownerUIDAnnotation } from '../api/names.ts';
 import { type Revocation, revocationKind } from '../api/revocation.ts';
+import { type RobotAccount, robotAccountKind } from '../api/robot-account.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { usernameOf } from '../decide/bot-token-grant.ts';
 import { secretNameOf } from '../decide/credential-seen.ts';
 import { recordOf } from '../decide/credential-status.ts';
 import type { IssuerSeen } from '../decide/grant.ts';
+import { accountKeyOf } from '../issuers/registry/live.ts';
 import type { Client } from '../kube/client.ts';
 import { type Metadata, namespaces, secretMetadata } from '../kube/core-kinds.ts';
 import { type Key, type KubeObject, keyOf, type Ref } from '../kube/objects.ts';
@@ -27,6 +29,13 @@ export class Caches {
     botUser: token => [botUserKeyOf(token)],
     secret: token => [secretKeyOf(token)],
     issuerUID: token => issuerUIDs(token),
+  });
+  readonly robots = new Store<RobotAccount>({
+    secret: robot => [secretKeyOf(robot)],
+    issuer: robot => [robot.spec.issuerRef.name],
+    issuerUID: robot => issuerUIDs(robot),
+    account: robot => [accountKeyOf(robot)],
+    namespace: robot => [robot.metadata.namespace ?? ''],
   });
   readonly botUsers = new Store<BotUser>({
     issuer: botUser => [botUser.spec.issuerRef.name],
@@ -46,6 +55,7 @@ export class Caches {
   constructor({ namespace, ...o }: { client: Client; namespace: string; log: Log; clock: Clock }) {
     this.#reflectors = [
       new Reflector({ ...o, resource: botTokenKind, store: this.tokens }),
+      new Reflector({ ...o, resource: robotAccountKind, store: this.robots }),
       new Reflector({ ...o, resource: botUserKind, store: this.botUsers }),
       new Reflector({ ...o, resource: clusterTokenIssuerKind, store: this.issuers }),
       new Reflector({ ...o, resource: namespaces, store: this.namespaces, metadataOnly: true }),
@@ -95,23 +105,31 @@ export function secretKeyOf(object: Credentialed): Key {
   return keyOf({ namespace: object.metadata.namespace, name: secretNameOf(object) });
 }
 
+/** Where the objects are that may name the same Secret. */
+export function claimantsOf({ tokens, robots }: Caches) {
+  return [
+    { kind: 'BotToken', store: tokens },
+    { kind: 'RobotAccount', store: robots },
+  ] as const;
+}
+
 /** What may stand only once: a username at one issuer, within the namespace. */
 export function usernameKeyOf(botUser: BotUser): string {
   return `${botUser.spec.issuerRef.name}/${botUser.metadata.namespace}/${usernameOf(botUser)}`;
 }
 
-/** Where the index of issuers has the tokens whose record cannot be read: no UID is empty. */
+/** Where the index of issuers has the objects whose record cannot be read: no UID is empty. */
 export const unknownIssuer = '';
 
-/** The issuer (by UID) on which the token's credential depends, if it has one. */
-function issuerUIDs(token: BotToken): readonly string[] {
-  const record = recordOf(token);
+/** The issuer (by UID) on which the object's credential depends, if it has one. */
+function issuerUIDs(object: Credentialed): readonly string[] {
+  const record = recordOf(object);
   if (record === undefined) return [];
   return [record === 'unknown' ? unknownIssuer : record.inputs.issuer.uid];
 }
 
-/** What is known of an issuer and of the namespace where a BotUser wants to use it. */
-export function issuerSeen({ issuers, namespaces }: Caches, { metadata, spec }: BotUser): IssuerSeen {
+/** What is known of an issuer and of the namespace where a BotUser or RobotAccount wants to use it. */
+export function issuerSeen({ issuers, namespaces }: Caches, { metadata, spec }: BotUser | RobotAccount): IssuerSeen {
   const { name } = spec.issuerRef;
   return {
     issuer: issuers.get(name) ?? (issuers.unreadable(name) && 'unreadable'),

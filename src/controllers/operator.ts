@@ -1,11 +1,13 @@
 import { botTokenKind } from '../api/bot-token.ts';
 import { botUserKind } from '../api/bot-user.ts';
-import { clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
+import { clusterTokenIssuerKind, isOfType } from '../api/cluster-token-issuer.ts';
 import { revokeFinalizer } from '../api/names.ts';
 import { revocationKind } from '../api/revocation.ts';
+import { robotAccountKind } from '../api/robot-account.ts';
 import type { Flags } from '../base/flags.ts';
 import type { Log } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
+import type { Verifiers } from '../issuers/registry/verifiers.ts';
 import { Controller, type Outcome } from '../kube/controller.ts';
 import { ControllerMetrics } from '../kube/controller-metrics.ts';
 import { type Key, type KubeObject, keyOf } from '../kube/objects.ts';
@@ -13,13 +15,18 @@ import type { Shards } from '../kube/shards.ts';
 import type { Store } from '../kube/store.ts';
 import { BotTokens } from './bot-tokens.ts';
 import { BotUsers } from './bot-users.ts';
+import type { Caches } from './caches.ts';
 import { HandOver } from './hand-over.ts';
 import type { Installation } from './installation.ts';
+import { RegistryIssuers } from './registry-issuers.ts';
 import { Revocations, revokersOf } from './revocations.ts';
+import { RobotAccounts } from './robot-accounts.ts';
+import type { RobotIDs } from './robot-ids.ts';
+import type { SigningChains } from './signing-chains.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import type { StatusLists } from './status-lists.ts';
 import { TokenIssuers } from './token-issuers.ts';
-import { addToken, connect } from './triggers.ts';
+import { addRobot, addToken, connect } from './triggers.ts';
 import { reconcileUnreadable, type UnreadableKind } from './unreadable.ts';
 import type { World } from './world.ts';
 
@@ -43,6 +50,9 @@ export class Operator {
       shards: Shards;
       keys: SigningKeys;
       statusLists: StatusLists;
+      chains: SigningChains;
+      robotIDs: RobotIDs;
+      verifiers: Verifiers;
       log: Log;
       metrics: Metrics;
     },
@@ -53,7 +63,19 @@ export class Operator {
     const handOver = new HandOver(world, { namespace: o.flags.namespace, clusterID });
     const tokens = new BotTokens(world, { keys, statusLists, digestKey, handOver });
     const botUsers = new BotUsers(world);
-    const issuers = new TokenIssuers(world, keys);
+    const robots = new RobotAccounts(world, {
+      statusLists,
+      handOver,
+      digestKey,
+      verifiers: o.verifiers,
+      takeID: (issuer, signal) => o.robotIDs.take(issuer, () => numbersAt(caches, issuer.uid), signal),
+    });
+    const jwtIssuers = new TokenIssuers(world, keys);
+    const registryIssuers = new RegistryIssuers(world, o.chains);
+    const issuersOf = (key: Key) => {
+      const issuer = caches.issuers.get(key);
+      return issuer !== undefined && isOfType(issuer, 'registry') ? registryIssuers : jwtIssuers;
+    };
     const revocations = new Revocations(world, {
       revokers: revokersOf(world, statusLists),
       clusterID,
@@ -79,7 +101,7 @@ export class Operator {
       // Its finalizer stays: credentials that nobody revoked depend on what it publishes.
       issuers: control(
         { resource: clusterTokenIssuerKind, store: caches.issuers, finalizer: undefined },
-        (key, signal) => issuers.reconcile(key, signal),
+        (key, signal) => issuersOf(key).reconcile(key, signal),
       ),
       botUsers: control({ resource: botUserKind, store: caches.botUsers, finalizer: revokeFinalizer }, (key, signal) =>
         botUsers.reconcile(key, signal),
@@ -92,6 +114,9 @@ export class Operator {
           end: (live, signal) => statusLists.revokeAllOf(live, signal),
         },
         (key, signal) => tokens.reconcile(key, signal),
+      ),
+      robots: control({ resource: robotAccountKind, store: caches.robots, finalizer: revokeFinalizer }, (key, signal) =>
+        robots.reconcile(key, signal),
       ),
       // Without a finalizer: who may delete one may give a revocation up.
       revocations: control(
@@ -107,6 +132,7 @@ export class Operator {
         controllers.botUsers.add(keyOf(botUser)),
       ),
       kind('BotToken', controllers.tokens, caches.tokens, o.shards, token => addToken(controllers, token)),
+      kind('RobotAccount', controllers.robots, caches.robots, o.shards, robot => addRobot(controllers, robot)),
       kind('Revocation', controllers.revocations, caches.revocations, o.shards, revocation =>
         controllers.revocations.add(keyOf(revocation)),
       ),
@@ -127,6 +153,11 @@ export class Operator {
       if (anyLost) controller.abort(isLost);
     }
   }
+}
+
+/** The numbers of the robots that an issuer is known to have. */
+function* numbersAt({ robots }: Caches, issuerUID: string): Iterable<number> {
+  for (const { status } of robots.byIndex('issuerUID', issuerUID)) if (status?.id !== undefined) yield status.id;
 }
 
 type Reconcile = (key: Key, signal: AbortSignal) => Promise<Outcome>;

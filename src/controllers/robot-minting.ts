@@ -1,55 +1,60 @@
 import type { RobotAccount } from '../api/robot-account.ts';
 import type { SecretValue } from '../base/secret-value.ts';
 import type { Refused, Step } from '../decide/credential-seen.ts';
+import { issuerOf } from '../decide/credential-status.ts';
 import type { RobotWish } from '../decide/grant.ts';
 import { robotInputsOf } from '../decide/inputs-of.ts';
 import { newTokenID } from '../issuers/jwt/sign.ts';
 import { brokenRules, generateSecret } from '../issuers/registry/secrets.ts';
 import type { Verifiers } from '../issuers/registry/verifiers.ts';
-import { secrets } from '../kube/core-kinds.ts';
 import type { Mint } from './credential-secret.ts';
-import { dataOf } from './secret-readings.ts';
+import type { RobotSources } from './robot-sources.ts';
 import { type Minted, rendered } from './secret-writes.ts';
 import type { World } from './world.ts';
 
 export interface RobotMintingOptions {
-  world: Pick<World, 'client' | 'clock'>;
+  world: Pick<World, 'clock'>;
+  sources: Pick<RobotSources, 'read'>;
   verifiers: Verifiers;
   digestKey: SecretValue;
   /** A number that no robot of the issuer has had. */
-  takeID: (issuer: { uid: string }, robot: RobotAccount, signal: AbortSignal) => Promise<number>;
+  takeID: (issuer: { name: string; uid: string }, signal: AbortSignal) => Promise<number>;
 }
 
 /**
  * How the secrets of robots are made: generated, or read from where their owner has put them, with the verifier that the token
- * server checks them by. A robot keeps its number as long as it lives.
+ * server checks them by.
  */
 export function robotMinting(o: RobotMintingOptions): Mint<RobotAccount> {
   return async (robot, step, signal) => {
     const { wish } = step;
     if (wish.robot === undefined) throw new TypeError('the wish of a token is for no robot');
     const { source } = wish.robot;
-    const secret = source === undefined ? generateSecret() : await ownSecret(o.world, robot, source, signal);
+    const secret = source === undefined ? generateSecret() : await ownSecret(o.sources, robot, source, signal);
     if (secret === undefined || 'refused' in secret) return secret;
-    const id = robot.status?.id ?? (await o.takeID(wish.issuer, robot, signal));
+    const id = numberAt(robot, wish.issuer) ?? (await o.takeID(wish.issuer, signal));
     return minted(robot, step, { secret, isOwn: source !== undefined, id }, o);
   };
 }
 
+/** A robot keeps its number for as long as its issuer is the same. */
+function numberAt(robot: RobotAccount, issuer: { uid: string }): number | undefined {
+  const recorded = issuerOf(robot);
+  return recorded === undefined || recorded.uid === issuer.uid ? robot.status?.id : undefined;
+}
+
 /** The secret at the very version that was decided about; undefined where there is another one by now. */
 async function ownSecret(
-  { client }: RobotMintingOptions['world'],
-  { metadata: { namespace } }: RobotAccount,
-  { name, key, uid, resourceVersion }: NonNullable<RobotWish['robot']['source']>,
+  sources: RobotMintingOptions['sources'],
+  robot: RobotAccount,
+  at: NonNullable<RobotWish['robot']['source']>,
   signal: AbortSignal,
 ): Promise<SecretValue | { refused: Refused } | undefined> {
-  const found = await client.get(secrets, { namespace, name }, { signal });
-  if (found?.metadata.uid !== uid || found.metadata.resourceVersion !== resourceVersion) return undefined;
-  const value = dataOf(found).get(key);
+  const value = await sources.read(robot, at, signal);
   if (value === undefined) return undefined;
   const broken = brokenRules(value);
   if (broken.length === 0) return value;
-  const message = `the key ${key} of Secret ${name} cannot be the secret of a robot: it must have ${broken.join(', ')}`;
+  const message = `the key ${at.key} of Secret ${at.name} cannot be the secret of a robot: it must have ${broken.join(', ')}`;
   return { refused: { operation: 'Write', reason: 'SourceInvalid', message } };
 }
 

@@ -1,4 +1,7 @@
+import type { Credentialed } from '../api/credentialed.ts';
 import type { Metrics, Sample } from '../base/metrics.ts';
+import type { KubeObject } from '../kube/objects.ts';
+import type { Store } from '../kube/store.ts';
 import type { Caches } from './caches.ts';
 
 /** Gauges that are read from the caches at each scrape: what is deleted vanishes with its object. */
@@ -7,7 +10,13 @@ export function addTokenGauges(metrics: Metrics, caches: Caches): void {
     'botmint_token_expiry_timestamp_seconds',
     'Unix time at which the credential of a BotToken ends. Absent for one that never does.',
     ['namespace', 'name'],
-    () => expiries(caches),
+    () => expiries(caches.tokens),
+  );
+  metrics.gauge(
+    'botmint_robot_expiry_timestamp_seconds',
+    'Unix time at which the secret of a RobotAccount ends. Absent for one that never does.',
+    ['namespace', 'name'],
+    () => expiries(caches.robots),
   );
   metrics.gauge(
     'botmint_conditions',
@@ -54,8 +63,8 @@ function readyOf(status: { conditions?: readonly { type: string; reason: string 
   return status?.conditions?.find(({ type }) => type === 'Ready');
 }
 
-function* expiries({ tokens }: Caches): Iterable<Sample<'namespace' | 'name'>> {
-  for (const { metadata, status } of tokens.values()) {
+function* expiries(store: Pick<Store<Credentialed & KubeObject>, 'values'>): Iterable<Sample<'namespace' | 'name'>> {
+  for (const { metadata, status } of store.values()) {
     if (status?.expiresAt === undefined) continue;
     yield {
       labels: { namespace: metadata.namespace ?? '', name: metadata.name },
@@ -69,6 +78,7 @@ function conditions(caches: Caches): Iterable<Sample<'kind' | 'ready' | 'reason'
   for (const [kind, store] of [
     ['BotToken', caches.tokens],
     ['BotUser', caches.botUsers],
+    ['RobotAccount', caches.robots],
     ['ClusterTokenIssuer', caches.issuers],
     ['Revocation', caches.revocations],
   ] as const) {

@@ -2,10 +2,13 @@ import { isDeepStrictEqual } from 'node:util';
 import type { BotToken } from '../api/bot-token.ts';
 import type { BotUser } from '../api/bot-user.ts';
 import { type ClusterTokenIssuer, isOfType } from '../api/cluster-token-issuer.ts';
+import type { Credentialed } from '../api/credentialed.ts';
 import { managedLabel, managedSigningKey, ownerAnnotation } from '../api/names.ts';
+import type { RobotAccount } from '../api/robot-account.ts';
 import { standingOf } from '../decide/bot-token-grant.ts';
 import { claimsSecret } from '../decide/credential-seen.ts';
 import { issuerOf } from '../decide/credential-status.ts';
+import { accountKeyOf } from '../issuers/registry/live.ts';
 import type { Controller } from '../kube/controller.ts';
 import type { Metadata } from '../kube/core-kinds.ts';
 import { type KubeObject, keyOf } from '../kube/objects.ts';
@@ -13,6 +16,7 @@ import { botUserKeyOf, type Caches, isOwnedBy, secretKeyOf, usernameKeyOf } from
 
 export interface Controllers {
   tokens: Pick<Controller, 'add'>;
+  robots: Pick<Controller, 'add'>;
   botUsers: Pick<Controller, 'add'>;
   issuers: Pick<Controller, 'add'>;
   revocations: Pick<Controller, 'add'>;
@@ -24,6 +28,7 @@ const countAfterMilliseconds = 5000;
 /** What a change of one object gives to look at again. Only that: what is to be done is decided from the state. */
 export function connect(caches: Caches, controllers: Controllers): void {
   caches.tokens.onChange(({ before, after }) => tokenChanged(caches, controllers, before, after));
+  caches.robots.onChange(({ before, after }) => robotChanged(caches, controllers, before, after));
   caches.botUsers.onChange(({ before, after }) => botUserChanged(caches, controllers, before, after));
   caches.issuers.onChange(({ before, after }) => issuerChanged(caches, controllers, before, after));
   connectUnreadables(caches, controllers);
@@ -41,6 +46,7 @@ export function connect(caches: Caches, controllers: Controllers): void {
     if (object === undefined || isDeepStrictEqual(before?.metadata.labels, after?.metadata.labels)) return;
     for (const botUser of caches.botUsers.byIndex('namespace', object.metadata.name))
       wakeBotUser(caches, controllers, botUser);
+    for (const robot of caches.robots.byIndex('namespace', object.metadata.name)) addRobot(controllers, robot);
     // Those that refer to a BotUser of another namespace, which may let this one in by its labels.
     for (const token of caches.tokens.values())
       if (token.metadata.namespace === object.metadata.name && token.spec.botUserRef.namespace !== undefined)
@@ -50,13 +56,14 @@ export function connect(caches: Caches, controllers: Controllers): void {
     const secret = after ?? before;
     if (secret === undefined) return;
     for (const issuer of issuersOf(caches, [before, after])) controllers.issuers.add(issuer);
-    for (const token of caches.tokens.byIndex('secret', keyOf(secret))) addToken(controllers, token);
+    addClaimants(caches, controllers, keyOf(secret));
   });
 }
 
 /** What cannot be read, or could not until it went: itself, to say so, and all that refers to it. */
 function connectUnreadables(caches: Caches, controllers: Controllers): void {
   caches.tokens.onUnreadable(token => controllers.tokens.add(keyOf(token)));
+  caches.robots.onUnreadable(robot => controllers.robots.add(keyOf(robot)));
   caches.revocations.onUnreadable(revocation => controllers.revocations.add(keyOf(revocation)));
   caches.botUsers.onUnreadable(botUser => {
     controllers.botUsers.add(keyOf(botUser));
@@ -66,6 +73,7 @@ function connectUnreadables(caches: Caches, controllers: Controllers): void {
     controllers.issuers.add(keyOf(issuer));
     for (const botUser of caches.botUsers.byIndex('issuer', issuer.metadata.name))
       wakeBotUser(caches, controllers, botUser);
+    for (const robot of caches.robots.byIndex('issuer', issuer.metadata.name)) addRobot(controllers, robot);
   });
 }
 
@@ -78,8 +86,53 @@ function connectBrokenLists({ statusLists, issuers }: Caches, controllers: Contr
 }
 
 /** First issues go before renewals and everything else: somebody is waiting for them. */
-export function addToken({ tokens }: Controllers, token: BotToken): void {
-  tokens.add(keyOf(token), { priority: token.status?.tokenID === undefined ? 'first' : 'normal' });
+export function addToken({ tokens }: Pick<Controllers, 'tokens'>, token: BotToken): void {
+  tokens.add(keyOf(token), { priority: priorityOf(token) });
+}
+
+/** The same for a robot. */
+export function addRobot({ robots }: Pick<Controllers, 'robots'>, robot: RobotAccount): void {
+  robots.add(keyOf(robot), { priority: priorityOf(robot) });
+}
+
+function priorityOf({ status }: Credentialed): 'first' | 'normal' {
+  return status?.tokenID === undefined ? 'first' : 'normal';
+}
+
+/** All that name a Secret. */
+function addClaimants(caches: Caches, controllers: Controllers, secret: string, except?: Credentialed): void {
+  for (const token of caches.tokens.byIndex('secret', secret)) if (token !== except) addToken(controllers, token);
+  for (const robot of caches.robots.byIndex('secret', secret)) if (robot !== except) addRobot(controllers, robot);
+}
+
+/** What a change of an object with a credential gives to look at again, of every kind: rivals for its Secret, and its issuer. */
+function credentialChanged(
+  caches: Caches,
+  controllers: Controllers,
+  before: Credentialed | undefined,
+  after: Credentialed | undefined,
+): void {
+  const object = after ?? before;
+  const [had, has] = [before, after].map(each => each !== undefined && claimsSecret(each));
+  if (object !== undefined && had !== has) addClaimants(caches, controllers, secretKeyOf(object), object);
+  // By the record: whom it speaks for may be gone, or another one.
+  const issuer = before && issuerOf(before);
+  if (issuer !== undefined && issuer.uid !== (after && issuerOf(after))?.uid) controllers.issuers.add(issuer.name);
+}
+
+function robotChanged(
+  caches: Caches,
+  controllers: Controllers,
+  before: RobotAccount | undefined,
+  after: RobotAccount | undefined,
+): void {
+  const robot = after ?? before;
+  if (robot === undefined) return;
+  addRobot(controllers, robot);
+  credentialChanged(caches, controllers, before, after);
+  if (before !== undefined && after !== undefined) return;
+  for (const rival of caches.robots.byIndex('account', accountKeyOf(robot)))
+    if (rival !== robot) addRobot(controllers, rival);
 }
 
 function tokenChanged(
@@ -91,14 +144,7 @@ function tokenChanged(
   const token = after ?? before;
   if (token === undefined) return;
   addToken(controllers, token);
-  const [had, has] = [before, after].map(each => each !== undefined && claimsSecret(each));
-  if (had !== has) {
-    for (const other of caches.tokens.byIndex('secret', secretKeyOf(token)))
-      if (other !== token) addToken(controllers, other);
-  }
-  // By the record: the BotUser may be gone, or another one.
-  const issuer = before && issuerOf(before);
-  if (issuer !== undefined && issuer.uid !== (after && issuerOf(after))?.uid) controllers.issuers.add(issuer.name);
+  credentialChanged(caches, controllers, before, after);
   if (before?.status?.tokenID === after?.status?.tokenID && before?.status?.conditions === after?.status?.conditions)
     return;
   const botUser = caches.botUsers.get(botUserKeyOf(token));
@@ -155,6 +201,7 @@ function issuerChanged(
   for (const rival of rivals) controllers.issuers.add(keyOf(rival));
   for (const botUser of caches.botUsers.byIndex('issuer', issuer.metadata.name))
     wakeBotUser(caches, controllers, botUser);
+  for (const robot of caches.robots.byIndex('issuer', issuer.metadata.name)) addRobot(controllers, robot);
 }
 
 /** The same object with the same spec, neither of them newly on its way out: a mere status change wakes nobody else. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { SecretValue } from '../../src/base/secret-value.ts';
 import { robotMinting } from '../../src/controllers/robot-minting.ts';
+import { RobotSources } from '../../src/controllers/robot-sources.ts';
 import { decide } from '../../src/decide/credential.ts';
 import type { Step } from '../../src/decide/credential-seen.ts';
 import type { SourceSeen } from '../../src/decide/robot-grant.ts';
@@ -31,7 +32,13 @@ async function mintOf(secret: { uid?: string; resourceVersion?: string; password
   const clock = { now: () => now } as never;
   let id = 17;
   const takeID = async () => ++id;
-  return robotMinting({ world: { client, clock }, verifiers, digestKey: new SecretValue('the key'), takeID });
+  return robotMinting({
+    world: { clock },
+    sources: new RobotSources(client),
+    verifiers,
+    digestKey: new SecretValue('the key'),
+    takeID,
+  });
 }
 
 function issueOf(...given: Parameters<typeof seen>): Step & { do: 'issue' } {

@@ -6,6 +6,7 @@ import { Caches } from '../../src/controllers/caches.ts';
 import { connect } from '../../src/controllers/triggers.ts';
 import type { Metadata } from '../../src/kube/core-kinds.ts';
 import { botUser, issuer, later, recreated, served } from '../decide/healthy.ts';
+import { registry, served as robot } from '../decide/robots.ts';
 import { clientOf, configOf, silent } from '../kube/local-server.ts';
 
 let caches: Caches;
@@ -19,6 +20,7 @@ beforeEach(() => {
   const into = (kind: string) => ({ add: (key: string) => void woken.add(`${kind} ${key}`) });
   connect(caches, {
     tokens: into('token'),
+    robots: into('robot'),
     botUsers: into('bot'),
     issuers: into('issuer'),
     revocations: into('revocation'),
@@ -126,5 +128,40 @@ describe('an issuer', () => {
   ])('that %s gives its tokens to look at', (_, changed) => {
     caches.issuers.put(at('4', { ...issuer, status: changed }));
     expect(woken).toContain('token team-a/deploy');
+  });
+});
+
+describe('a robot', () => {
+  const rival = {
+    ...robot,
+    metadata: { ...robot.metadata, name: 'rival', namespace: 'team-b', uid: 'rival-uid' },
+    spec: { ...robot.spec, name: 'ci' },
+  };
+  const namesake = { ...served, metadata: { ...served.metadata, name: 'ci' } };
+
+  beforeEach(() => {
+    caches.issuers.put(at('1', registry));
+    caches.robots.put(at('2', robot));
+    caches.robots.put(at('3', rival));
+    caches.tokens.put(at('4', namesake));
+    woken.clear();
+  });
+
+  test('that goes wakes who wants its name, its Secret, and its issuer', () => {
+    caches.robots.remove('team-a/ci', robot.metadata.uid);
+    expect(woken).toEqual(new Set(['robot team-a/ci', 'robot team-b/rival', 'token team-a/ci', 'issuer registry']));
+  });
+
+  test('is woken by its issuer, its namespace and its Secret, and a token by a Secret that both name', () => {
+    caches.issuers.put(at('5', { ...registry, metadata: { ...registry.metadata, generation: 2 } }));
+    expect(woken).toContain('robot team-a/ci');
+    woken.clear();
+    const metadata = { name: 'team-a', uid: 'n', creationTimestamp: '', labels: { team: 'a' } };
+    caches.namespaces.put(at('6', { metadata: { ...metadata, resourceVersion: '' } }));
+    expect(woken).toEqual(new Set(['robot team-a/ci']));
+    woken.clear();
+    const secret = { name: 'ci', namespace: 'team-a', uid: 's', resourceVersion: '', creationTimestamp: '' };
+    caches.secrets.put(at('7', { metadata: secret }));
+    expect(woken).toEqual(new Set(['robot team-a/ci', 'token team-a/ci']));
   });
 });

@@ -105,6 +105,6 @@ test('a live read that nobody understands makes an object unreadable, not absent
 
 test('a live count counts apart what nobody can read', async () => {
   const { client } = await world(botTokenKind, newer);
-  expect(await countLive(client, {}, () => true, signal)).toEqual({ matching: 1, unreadable: 1 });
-  expect(await countLive(client, {}, () => false, signal)).toEqual({ matching: 0, unreadable: 1 });
+  expect(await countLive(client, botTokenKind, {}, () => true, signal)).toEqual({ matching: 1, unreadable: 1 });
+  expect(await countLive(client, botTokenKind, {}, () => false, signal)).toEqual({ matching: 0, unreadable: 1 });
 });

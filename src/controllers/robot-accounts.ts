@@ -1,0 +1,78 @@
+import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
+import { permissions } from '../api/permissions.ts';
+import { type RobotAccount, robotAccountKind } from '../api/robot-account.ts';
+import type { PrincipalSeen } from '../decide/credential-seen.ts';
+import { robotAccounts } from '../decide/robot-account.ts';
+import { isRobotSuspended, robotGrant } from '../decide/robot-grant.ts';
+import { accountKeyOf } from '../issuers/registry/live.ts';
+import { withoutEffect } from '../issuers/registry/permissions.ts';
+import type { Outcome } from '../kube/controller.ts';
+import type { Key } from '../kube/objects.ts';
+import { claimantsOf, issuerSeen } from './caches.ts';
+import { Credentials, type CredentialsOptions } from './credentials.ts';
+import { Kept } from './kept.ts';
+import { type RobotMintingOptions, robotMinting } from './robot-minting.ts';
+import { RobotSources } from './robot-sources.ts';
+import type { World } from './world.ts';
+
+/** How often the Secret of an own secret is looked at: no watch covers it. */
+const sourcePollMilliseconds = 30_000;
+
+export interface RobotAccountsOptions
+  extends Omit<RobotMintingOptions, 'world' | 'sources'>,
+    Pick<CredentialsOptions<RobotAccount>, 'statusLists' | 'handOver'> {}
+
+/** The controller of RobotAccounts: each speaks for itself, and its issuer checks its secret. */
+export class RobotAccounts {
+  readonly #world: World;
+  readonly #issuers: Kept<ClusterTokenIssuer>;
+  readonly #sources: RobotSources;
+  readonly #credentials: Credentials<RobotAccount>;
+
+  constructor(world: World, o: RobotAccountsOptions) {
+    const { client, caches } = world;
+    this.#world = world;
+    this.#issuers = new Kept(client, clusterTokenIssuerKind, caches.issuers);
+    this.#sources = new RobotSources(client);
+    this.#credentials = new Credentials(world, {
+      ...o,
+      kind: robotAccounts,
+      resource: robotAccountKind,
+      store: caches.robots,
+      claimants: claimantsOf(caches),
+      mint: robotMinting({ ...o, world, sources: this.#sources }),
+      principal: robot => this.#self(robot),
+      refresh: async (what, robot, signal) => {
+        if (what === 'issuer') await this.#issuers.refresh({ name: robot.spec.issuerRef.name }, signal);
+      },
+    });
+    caches.robots.onChange(({ before, after }) => {
+      if (before !== undefined && after === undefined) this.#sources.forget(before.metadata.uid);
+    });
+  }
+
+  async reconcile(key: Key, signal: AbortSignal): Promise<Outcome> {
+    const robot = this.#world.caches.robots.get(key);
+    if (robot !== undefined) await this.#sources.look(robot, signal);
+    const outcome = await this.#credentials.reconcile(key, signal);
+    return robot?.spec.secret.valueFrom === undefined ? outcome : this.#lookAgain(outcome);
+  }
+
+  #lookAgain(outcome: Outcome): Outcome {
+    const time = new Date(this.#world.clock.now().getTime() + sourcePollMilliseconds);
+    return outcome.next === 'at' && outcome.time < time ? outcome : { next: 'at', time };
+  }
+
+  #self(robot: RobotAccount): PrincipalSeen {
+    const { caches, clock } = this.#world;
+    const now = clock.now();
+    const rivals = caches.robots.byIndex('account', accountKeyOf(robot)).filter(rival => rival !== robot);
+    const seen = {
+      ...issuerSeen(caches, robot),
+      rivals,
+      source: this.#sources.seen(robot),
+      withoutEffect: withoutEffect(permissions),
+    };
+    return { state: 'self', suspended: isRobotSuspended(robot, now), grant: robotGrant(robot, seen, now) };
+  }
+}
