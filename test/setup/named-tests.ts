@@ -9,9 +9,10 @@ export interface NamedTest {
 
 /** The tests that a cell of a table names: `file.test.ts`: title; `other.test.ts`: title. */
 export function namedTests(cell: string): NamedTest[] {
-  return [...cell.matchAll(/`([^`]+\.test\.ts)`: (.+?)(?=; `[^`]+\.test\.ts`|$)/g)].map(
-    ([, file = '', title = '']) => ({ file, title }),
-  );
+  return [...cell.matchAll(/`([^`]+\.ts)`: (.+?)(?=; `[^`]+\.ts`|$)/g)].map(([, file = '', title = '']) => ({
+    file,
+    title,
+  }));
 }
 
 /** Whether a test of that file begins with these words. */
