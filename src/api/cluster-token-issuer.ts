@@ -116,6 +116,13 @@ const status = z
       .describe(
         'Keys that the annotation `botmint.dev/retire-key` stopped: they are not published any more and never come back, and each token that one of them signed is replaced.',
       ),
+    rootCertBundle: z
+      .string()
+      .max(32_768)
+      .exactOptional()
+      .describe(
+        'Type `registry`: the certificates (PEM) by which a registry verifies tokens. It belongs into the file that `auth.token.rootcertbundle` in the configuration of the registry names, which is read only when the registry starts. It changes years before the old certificates end.',
+      ),
   })
   .describe('What botmint has seen and done. Only botmint writes it.');
 

@@ -69,6 +69,12 @@ export const reasons = {
   },
   Available: { cause: 'The bot user can be used by BotTokens.', on: { BotUser: ['ready'] } },
   KeysPublished: { cause: 'The signing keys are made and published.', on: { ClusterTokenIssuer: ['ready'] } },
+  BundleChanged: {
+    cause:
+      'The issuer of type `registry` has a new CA, which stands in `status.rootCertBundle` beside the old one. The message says from when on it signs.',
+    remedy: 'Give every registry the new bundle as its `rootcertbundle`, and restart it.',
+    on: { ClusterTokenIssuer: ['ready'] },
+  },
   Revoked: {
     cause:
       '`revoked: true` has been carried out; the Secret is gone. This is final. A Revocation is carried out, is looked at once more, and then goes.',
@@ -202,8 +208,9 @@ export const reasons = {
     on: { ClusterTokenIssuer: ['stalled'] },
   },
   SigningKeyInvalid: {
-    cause: 'The Secret of the signing key does not hold the key that is published.',
-    remedy: 'Restore it, or delete it: the next key takes over.',
+    cause: 'The Secret of the signing key (of the CA, for an issuer of type `registry`) does not hold what it should.',
+    remedy:
+      'Restore it, or delete it: the next key takes over, or a new CA is made, which every registry then has to be given.',
     on: { ClusterTokenIssuer: ['stalled', 'ready'] },
   },
   TooManyKeys: {

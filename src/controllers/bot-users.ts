@@ -1,4 +1,4 @@
-import type { BotToken } from '../api/bot-token.ts';
+import { type BotToken, botTokenKind } from '../api/bot-token.ts';
 import { type BotUser, botUserKind } from '../api/bot-user.ts';
 import { revokeFinalizer } from '../api/names.ts';
 import { unreachable } from '../base/errors.ts';
@@ -90,7 +90,7 @@ export class BotUsers {
     const selection = { fieldSelector: `spec.botUserRef.name=${botUser.metadata.name}` };
     const now = this.#world.clock.now();
     const matches = (token: BotToken) => countsFor(botUser, token, now);
-    return (await countLive(this.#world.client, selection, matches, signal)).matching;
+    return (await countLive(this.#world.client, botTokenKind, selection, matches, signal)).matching;
   }
 }
 

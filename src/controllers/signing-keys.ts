@@ -1,5 +1,5 @@
 import type { ClusterTokenIssuer, IssuerOf } from '../api/cluster-token-issuer.ts';
-import { managedLabel, managedSigningKey } from '../api/names.ts';
+import { managedSigningKey } from '../api/names.ts';
 import type { SecretValue } from '../base/secret-value.ts';
 import type { KeySecretSeen, NewKey, PublishedKey } from '../decide/issuer-seen.ts';
 import {
@@ -15,6 +15,7 @@ import { isAlreadyExists, isConflict } from '../kube/errors.ts';
 import { keyOf } from '../kube/objects.ts';
 import type { Store } from '../kube/store.ts';
 import { issuerOwned } from './issuer-owned.ts';
+import { readLabelled } from './labelled-secret.ts';
 
 const pemKey = 'key.pem';
 
@@ -120,27 +121,17 @@ export class SigningKeys {
 
   async #read({ kid, secretName, publicJWK }: PublishedKey, signal: AbortSignal): Promise<Reading | undefined> {
     const ref = { namespace: this.#namespace, name: secretName };
-    const secret = await this.#client.get(secrets, ref, { signal });
-    if (secret === undefined) {
+    const at = { client: this.#client, store: this.#secrets };
+    const read = await readLabelled(at, ref, managedSigningKey, signal);
+    if (read === undefined) {
       this.#readings.delete(kid);
-      const cached = this.#secrets.get(keyOf(ref));
-      if (cached !== undefined) this.#secrets.remove(keyOf(ref), cached.metadata.uid);
       return undefined;
     }
-    const metadata = await this.#labelled(secret, signal);
+    const { secret, metadata } = read;
     const { uid, resourceVersion } = metadata.metadata;
     const reading = { uid, resourceVersion, ...(await contentOf(secret, kid, publicJWK)) };
     this.#readings.set(kid, reading);
-    this.#secrets.put(metadata);
     return reading;
-  }
-
-  /** Puts back the label by which the watch sees the Secret. */
-  async #labelled(secret: Secret, signal: AbortSignal): Promise<Metadata> {
-    const { metadata } = secret;
-    if (metadata.labels?.[managedLabel] === managedSigningKey) return { metadata };
-    const body = { metadata: { labels: { [managedLabel]: managedSigningKey } } };
-    return this.#client.patch(secretMetadata, metadata, body, { signal, resourceVersion: metadata.resourceVersion });
   }
 
   #secretOf(issuer: ClusterTokenIssuer, name: string, pem: SecretValue) {

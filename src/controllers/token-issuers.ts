@@ -1,4 +1,4 @@
-import type { BotToken } from '../api/bot-token.ts';
+import { type BotToken, botTokenKind } from '../api/bot-token.ts';
 import {
   type ClusterTokenIssuer,
   clusterTokenIssuerKind,
@@ -168,7 +168,7 @@ export class TokenIssuers {
   /** With those that cannot be read: a credential that nobody revoked must not lose the keys that verify it. */
   async #countLive({ metadata }: ClusterTokenIssuer, signal: AbortSignal): Promise<number> {
     const depends = (token: BotToken) => recordOf(token) === 'unknown' || issuerOf(token)?.uid === metadata.uid;
-    const { matching, unreadable } = await countLive(this.#world.client, {}, depends, signal);
+    const { matching, unreadable } = await countLive(this.#world.client, botTokenKind, {}, depends, signal);
     return matching + unreadable;
   }
 }

@@ -1,4 +1,3 @@
-import { type BotToken, botTokenKind } from '../api/bot-token.ts';
 import type { Reason, Verdict } from '../api/conditions.ts';
 import { apiVersion } from '../api/names.ts';
 import type { Clock } from '../base/clock.ts';
@@ -8,7 +7,7 @@ import type { Counter, Metrics } from '../base/metrics.ts';
 import type { Client } from '../kube/client.ts';
 import type { Outcome } from '../kube/controller.ts';
 import type { EventRecorder } from '../kube/events.ts';
-import { type KubeObject, readableOf } from '../kube/objects.ts';
+import { type KubeObject, type Resource, readableOf } from '../kube/objects.ts';
 import type { Caches } from './caches.ts';
 
 /** What reconciling of every kind needs: the cluster as it is known, the way to change it, and the time. */
@@ -64,6 +63,7 @@ export function reporter(o: {
       'KeyWithdrawn',
       'KeyNotFound',
       'ExpiresSoon',
+      'BundleChanged',
     ];
     const type = verdict.state === 'stalled' || warnings.includes(verdict.reason) ? 'Warning' : 'Normal';
     const regarding = { apiVersion, kind, name, uid, ...(namespace === undefined ? {} : { namespace }) };
@@ -75,22 +75,23 @@ export function reporter(o: {
 }
 
 /**
- * How many BotTokens match by a live list, page by page, and how many of them nobody can read: for what a cache alone must
+ * How many objects of a kind match by a live list, page by page, and how many of them nobody can read: for what a cache alone must
  * not decide.
  */
-export async function countLive(
+export async function countLive<T extends KubeObject>(
   client: Client,
+  resource: Resource<T>,
   selection: { namespace?: string | undefined; fieldSelector?: string },
-  matches: (token: BotToken) => boolean,
+  matches: (object: T) => boolean,
   signal: AbortSignal,
 ): Promise<{ matching: number; unreadable: number }> {
   const count = { matching: 0, unreadable: 0 };
   let next: string | undefined;
   do {
-    const page = await client.page(botTokenKind, { signal, limit: 500, ...selection, ...(next && { continue: next }) });
-    for (const token of page.items.map(item => readableOf(botTokenKind, item))) {
-      if (token === undefined) count.unreadable++;
-      else if (matches(token)) count.matching++;
+    const page = await client.page(resource, { signal, limit: 500, ...selection, ...(next && { continue: next }) });
+    for (const object of page.items.map(item => readableOf(resource, item))) {
+      if (object === undefined) count.unreadable++;
+      else if (matches(object)) count.matching++;
     }
     next = page.continue;
   } while (next !== undefined);

@@ -1,5 +1,6 @@
 import type { ClusterTokenIssuer, IssuerOf } from '../api/cluster-token-issuer.ts';
 import type { Verdict } from '../api/conditions.ts';
+import type { UseSeen } from './issuer-in-use.ts';
 
 export type PublishedKey = NonNullable<NonNullable<ClusterTokenIssuer['status']>['keys']>[number];
 export type WithdrawnKey = NonNullable<NonNullable<ClusterTokenIssuer['status']>['withdrawnKeys']>[number];
@@ -22,7 +23,7 @@ export interface NewKey {
 }
 
 /** Everything that a decision about one issuer rests on. */
-export interface Observed {
+export interface Observed extends UseSeen {
   issuer: IssuerOf<'jwt'>;
   /** The older issuer with the same issuerURL. */
   olderWithURL: string | undefined;
@@ -37,12 +38,6 @@ export interface Observed {
    * lags says yes too often, not too rarely: nothing is signed with a key that was retired a while ago.
    */
   isNeeded: (key: PublishedKey) => boolean;
-  /** BotTokens with a credential of this issuer (this UID), by the cache. */
-  credentials: number;
-  /** BotTokens of which nobody can tell, because they or their records cannot be read: they count until somebody can. */
-  unknownCredentials: number;
-  /** The same by a live read of this pass; undefined while there was none. */
-  confirmedCredentials: number | undefined;
   /** ConfigMaps of its status lists that nobody can read. Left out: none. */
   brokenLists?: readonly string[];
 }

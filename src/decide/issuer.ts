@@ -1,7 +1,8 @@
 import { type ClusterTokenIssuer, mostKeys } from '../api/cluster-token-issuer.ts';
-import { conditionsOf, timestamp, type Verdict } from '../api/conditions.ts';
-import { inUseFinalizer, retireKeyAnnotation } from '../api/names.ts';
+import { timestamp, type Verdict } from '../api/conditions.ts';
+import { retireKeyAnnotation } from '../api/names.ts';
 import { mergePatch } from '../base/merge-patch.ts';
+import { inUse, saying, withoutFinalizer } from './issuer-in-use.ts';
 import { keysOf, type Observed, type PublishedKey, type Step, withdrawnKeysOf } from './issuer-seen.ts';
 import { inTime, isDispensable, isLost, rest, rotationTime, usableKeys } from './key-times.ts';
 import { isStopped, unknownKeys, withdrawalOf } from './withdrawn-keys.ts';
@@ -14,9 +15,8 @@ import { isStopped, unknownKeys, withdrawalOf } from './withdrawn-keys.ts';
  */
 export function decide(seen: Observed, now: Date): Step {
   const { metadata } = seen.issuer;
-  if (metadata.finalizers?.includes(inUseFinalizer) !== true) {
-    return metadata.deletionTimestamp === undefined ? { do: 'add-finalizer' } : { do: 'rest', until: undefined };
-  }
+  const free = withoutFinalizer(seen.issuer);
+  if (free !== undefined) return free;
   // Before everything else, whatever state the issuer is in: a key that has leaked signs and verifies nothing more.
   const step =
     withdrawal(seen, now) ?? (metadata.deletionTimestamp === undefined ? service(seen, now) : deletion(seen, now));
@@ -40,13 +40,8 @@ function service(seen: Observed, now: Date): Step | undefined {
 }
 
 function deletion(seen: Observed, now: Date): Step | undefined {
-  const { unknownCredentials: unknown, confirmedCredentials: confirmed } = seen;
-  const credentials = seen.credentials + unknown;
-  if (credentials === 0 && confirmed === undefined) return { do: 'confirm-credentials' };
-  if (credentials === 0 && confirmed === 0) return { do: 'remove-finalizer' };
-  const counted = unknown === 0 ? '' : ` (${unknown} BotTokens that cannot be read are counted)`;
-  const message = `${confirmed ?? credentials} credentials depend on it${counted}: delete or revoke their BotTokens`;
-  return statusWrite(seen, keysOf(seen.issuer), { state: 'reconciling', reason: 'InUse', message }, now);
+  const next = inUse(seen, 'delete or revoke their BotTokens');
+  return next.do === 'say' ? statusWrite(seen, keysOf(seen.issuer), next.verdict, now) : next;
 }
 
 /** A key Secret that has to be looked at before anything is concluded from it. */
@@ -145,11 +140,6 @@ function statusWrite(
 ): Step | undefined {
   const patch = patchOf(issuer, keys, saying(issuer, verdict, now));
   return patch && { do: 'write-status', patch, because: 'state', verdict };
-}
-
-function saying({ metadata, status }: ClusterTokenIssuer, verdict: Verdict, now: Date): object {
-  const { generation = 0 } = metadata;
-  return { observedGeneration: generation, conditions: conditionsOf(verdict, status?.conditions, generation, now) };
 }
 
 function patchOf({ status }: ClusterTokenIssuer, keys: readonly PublishedKey[], fields: object): object | undefined {

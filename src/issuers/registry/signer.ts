@@ -26,7 +26,7 @@ export interface RegistrySigner {
  * it and 3 an RFC 7638 thumbprint, so no value suits both, and neither looks at it when there is an `x5c`.
  */
 export function readSigner(pair: { certificate: string; key: SecretValue }): RegistrySigner {
-  const { leaf, key } = parsePair(pair);
+  const { certificate: leaf, key } = parsePair(pair);
   if (leaf.ca) throw new RegistryKeyInvalid('the certificate is that of a CA');
   if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new RegistryKeyInvalid('not a key of P-256');
   // Signing in the thread pool; with a KeyObject three times as much of it would be left to the thread that serves all requests.
@@ -49,21 +49,25 @@ export function readSigner(pair: { certificate: string; key: SecretValue }): Reg
 /** RFC 7518 section 3.4. */
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
-function parsePair({ certificate, key }: { certificate: string; key: SecretValue }): {
-  leaf: X509Certificate;
+/** A certificate and the private key that belongs to it; throws RegistryKeyInvalid for anything else. */
+export function parsePair(pair: { certificate: string; key: SecretValue }): {
+  certificate: X509Certificate;
   key: KeyObject;
 } {
-  const parsed = tryToParse(certificate, key);
+  const parsed = tryToParse(pair.certificate, pair.key);
   if (parsed === undefined) throw new RegistryKeyInvalid('not a certificate and a private key in PEM');
-  if (!parsed.leaf.checkPrivateKey(parsed.key)) {
+  if (!parsed.certificate.checkPrivateKey(parsed.key)) {
     throw new RegistryKeyInvalid('the private key is not that of the certificate');
   }
   return parsed;
 }
 
-function tryToParse(certificate: string, key: SecretValue): { leaf: X509Certificate; key: KeyObject } | undefined {
+function tryToParse(
+  certificate: string,
+  key: SecretValue,
+): { certificate: X509Certificate; key: KeyObject } | undefined {
   try {
-    return { leaf: new X509Certificate(certificate), key: createPrivateKey(key.reveal()) };
+    return { certificate: new X509Certificate(certificate), key: createPrivateKey(key.reveal()) };
   } catch {
     return undefined; // a parser's message may quote what it could not read
   }
