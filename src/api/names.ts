@@ -14,18 +14,21 @@ export const managedOperator = 'operator';
 /** A part of an issuer's status list: a ConfigMap in the operator's namespace. */
 export const managedStatusList = 'status-list';
 
+/** The counter of an issuer's robot numbers: a ConfigMap in the operator's namespace. */
+export const managedRobotIDs = 'robot-ids';
+
 /** A copy of a credential's Secret in another namespace. */
 export const managedCopy = 'copy';
 
-/** Who holds a Secret: `<Kind>/<name>`, beside the UID, so that a holder can be named and looked up. */
+/** Who holds a Secret: `<Kind>/<name>`, on a copy `<Kind>/<namespace>/<name>`, beside the UID, so that a holder can be named and looked up. */
 export const ownerAnnotation = 'botmint.dev/owner';
 export const ownerUIDAnnotation = 'botmint.dev/owner-uid';
-/** On a copy: the namespace of its owner. */
-export const ownerNamespaceAnnotation = 'botmint.dev/owner-namespace';
 export const revisionAnnotation = 'botmint.dev/revision';
 export const tokenIDAnnotation = 'botmint.dev/token-id';
 /** What the credential was made from: JSON, see inputs.ts. */
 export const inputsAnnotation = 'botmint.dev/inputs';
+/** On a copy: what it was made from, and which ServiceAccounts were given its name. JSON, see decide/copy-metadata.ts. */
+export const copyAnnotation = 'botmint.dev/copy';
 /** Asks for a new credential with the usual overlap, once for each value. */
 export const rotateAnnotation = 'botmint.dev/rotate';
 /** Asks for a new credential because the old one has leaked: everything older ends at once. Once for each value. */
