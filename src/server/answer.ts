@@ -1,3 +1,5 @@
+import type { FastifyReply } from 'fastify';
+
 /** What an endpoint answers: plain values, so that an endpoint is a function and a test needs no port. */
 export interface Answer {
   status: number;
@@ -30,4 +32,18 @@ export function failure(
 /** Not known at the moment: the only answer when a right one cannot be given. Never 401 and never "inactive" instead. */
 export function unavailable(description: string, seconds = retryAfterSeconds): Answer {
   return failure(503, 'temporarily_unavailable', description, { 'retry-after': String(Math.ceil(seconds)) });
+}
+
+/** Sends it as it is: fastify would add a charset to the type of a text, which JSON does not have. */
+export function send(reply: FastifyReply, { status, headers, body }: Answer): FastifyReply {
+  return reply
+    .code(status)
+    .headers(headers)
+    .serializer(asItIs)
+    .send(body === '' ? undefined : body);
+}
+
+/** A text goes out with its head in one piece; bytes would go behind it. */
+function asItIs(text: string): string {
+  return text;
 }

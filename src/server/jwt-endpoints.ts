@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ClusterTokenIssuer, IssuerOf } from '../api/cluster-token-issuer.ts';
 import { parseDuration } from '../api/durations.ts';
 import { BotmintError, retryOf } from '../base/errors.ts';
@@ -6,7 +6,7 @@ import type { Log } from '../base/log.ts';
 import type { Counter, Metrics } from '../base/metrics.ts';
 import { SecretValue } from '../base/secret-value.ts';
 import { CallerAccess, type Reviewer } from './access.ts';
-import { type Answer, failure, json, unavailable } from './answer.ts';
+import { type Answer, failure, json, send, unavailable } from './answer.ts';
 import { type Document, type EndpointRequest, etagOf, methodNotAllowed, published } from './documents.ts';
 import { Introspection, type IntrospectionDeps, parseIntrospectionRequest, publishedKeys } from './introspection.ts';
 import { endpointPaths, type Route, routeOf } from './issuer-paths.ts';
@@ -199,12 +199,4 @@ function forbidden(username: string, issuer: string): Answer {
 function requestOf({ method, url, host, headers, body }: FastifyRequest): EndpointRequest {
   const [path = '', query = ''] = url.split('?', 2);
   return { method, path, query, host, headers, body: typeof body === 'string' ? body : '' };
-}
-
-/** As bytes: fastify would add a charset to the type of a text, which JSON does not have. */
-function send(reply: FastifyReply, { status, headers, body }: Answer): FastifyReply {
-  return reply
-    .code(status)
-    .headers(headers)
-    .send(body === '' ? undefined : Buffer.from(body));
 }

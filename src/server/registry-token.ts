@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Clock } from '../base/clock.ts';
 import { retryOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -9,7 +9,7 @@ import type { RegistrySigner } from '../issuers/registry/signer.ts';
 import { TooManyChecks } from '../issuers/registry/slow-hash.ts';
 import { signRegistryToken } from '../issuers/registry/token.ts';
 import type { Verifiers } from '../issuers/registry/verifiers.ts';
-import { type Answer, json } from './answer.ts';
+import { type Answer, json, send } from './answer.ts';
 import { Attempts } from './attempts.ts';
 import { refusal, type TokenError } from './registry-token-errors.ts';
 import { parseTokenRequest, type TokenEndpointRequest, type TokenRequest } from './registry-token-request.ts';
@@ -192,9 +192,4 @@ function requestOf({ method, url, headers, body, ip }: FastifyRequest): TokenEnd
   const question = url.indexOf('?');
   const search = question === -1 ? '' : url.slice(question);
   return { method, search, headers, body: typeof body === 'string' ? body : '', address: ip };
-}
-
-/** As bytes: fastify would add a charset to the type of a text, which JSON does not have. */
-function send(reply: FastifyReply, { status, headers, body }: Answer): FastifyReply {
-  return reply.code(status).headers(headers).send(Buffer.from(body));
 }

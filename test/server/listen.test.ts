@@ -134,6 +134,13 @@ test('an answer that does not come is given up', async () => {
   expect((await answer).json()).toEqual({ error: 'temporarily_unavailable' });
 });
 
+test('nothing waits any more for an answer that was given', async () => {
+  const made = await app();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  expect((await made.inject('/cached')).statusCode).toBe(200);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
 test('says nothing about the server, and lets nobody store or guess', async () => {
   const { headers } = await (await app()).inject('/nothing');
   expect(headers).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });

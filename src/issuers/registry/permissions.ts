@@ -38,24 +38,16 @@ export interface Grant {
   permissions: readonly Permission[];
 }
 
-/** What somebody may do, by project. */
-export type Reach = ReadonlyMap<string, ReadonlySet<Action>>;
-
-/** Grants for one project add up. */
-export function reachOf(grants: readonly Grant[]): Reach {
-  const reach = new Map<string, Set<Action>>();
-  for (const { project, permissions: given } of grants) {
-    const known = reach.get(project) ?? new Set();
-    for (const action of given.flatMap((permission): readonly Action[] => allowedBy[permission])) known.add(action);
-    reach.set(project, known);
-  }
-  return reach;
+/** The actions on a repository: those in its project, its first path segment, and those in every project. Grants add up. */
+export function actionsOn(repository: string, grants: readonly Grant[]): Action[] {
+  const slash = repository.indexOf('/');
+  const project = slash === -1 ? everyProject : repository.slice(0, slash);
+  const reaching = grants.filter(grant => grant.project === project || grant.project === everyProject);
+  const allowed = reaching.flatMap(grant => grant.permissions.flatMap((each): readonly Action[] => allowedBy[each]));
+  return actions.filter(action => allowed.includes(action));
 }
 
-/** The actions on a repository: those in its project, its first path segment, and those in every project. */
-export function actionsOn(repository: string, reach: Reach): Action[] {
-  const slash = repository.indexOf('/');
-  const inProject = slash === -1 ? undefined : reach.get(repository.slice(0, slash));
-  const everywhere = reach.get(everyProject);
-  return actions.filter(action => inProject?.has(action) === true || everywhere?.has(action) === true);
+/** The actions on every repository there is. */
+export function actionsEverywhere(grants: readonly Grant[]): Action[] {
+  return actionsOn('', grants);
 }

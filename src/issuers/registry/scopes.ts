@@ -1,5 +1,4 @@
-import { everyProject } from '../../api/permissions.ts';
-import { type Action, actionsOn, type Grant, type Reach, reachOf } from './permissions.ts';
+import { type Action, actionsEverywhere, actionsOn, type Grant } from './permissions.ts';
 
 // The grammar of distribution's docs/content/spec/auth/scope.md.
 
@@ -75,10 +74,9 @@ export function grantedAccess(
   anonymousProjects: readonly string[],
 ): Access[] {
   const open = anonymousProjects.map((project): Grant => ({ project, permissions: ['PullArtifacts'] }));
-  const reach = reachOf(requester.anonymous ? open : [...requester.grants, ...open]);
-  const catalog = !requester.anonymous && mayReadCatalog(reachOf(requester.grants));
+  const grants = requester.anonymous ? open : [...requester.grants, ...open];
   return merged(scopes).flatMap(scope => {
-    const allowed = allowedOn(scope, reach, catalog);
+    const allowed = allowedOn(scope, grants, requester);
     return allowed.length === 0 ? [] : [{ type: scope.type, name: scope.name, actions: allowed }];
   });
 }
@@ -88,20 +86,20 @@ export function scopeText(access: readonly Access[]): string {
   return access.map(({ type, name, actions }) => `${type}:${name}:${actions.join(',')}`).join(' ');
 }
 
-/** The names of all repositories are for those who may pull every one of them. */
-function mayReadCatalog(reach: Reach): boolean {
-  return reach.get(everyProject)?.has('pull') === true;
+/** The names of all repositories are for those who may pull every one of them, and for nobody who has not logged in. */
+function mayReadCatalog(requester: Requester): boolean {
+  return !requester.anonymous && actionsEverywhere(requester.grants).includes('pull');
 }
 
 /** A type that is not known here, a plugin's for example, is allowed to nobody. */
-function allowedOn(scope: Scope, reach: Reach, catalog: boolean): string[] {
+function allowedOn(scope: Scope, grants: readonly Grant[], requester: Requester): string[] {
   if (scope.type === 'registry') {
     // The registry itself asks for the action `*` here and compares it as a word.
-    return scope.name === 'catalog' && scope.actions.includes('*') && catalog ? ['*'] : [];
+    return scope.name === 'catalog' && scope.actions.includes('*') && mayReadCatalog(requester) ? ['*'] : [];
   }
   if (scope.type !== 'repository') return [];
   const wanted = (action: Action) => scope.actions.includes('*') || scope.actions.includes(action);
-  return actionsOn(scope.name, reach).filter(wanted);
+  return actionsOn(scope.name, grants).filter(wanted);
 }
 
 /** One entry for each resource. */

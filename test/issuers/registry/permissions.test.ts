@@ -1,14 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { type Permission, permissions } from '../../../src/api/permissions.ts';
-import {
-  actionsOn,
-  type Grant,
-  isPermission,
-  reachOf,
-  withoutEffect,
-} from '../../../src/issuers/registry/permissions.ts';
+import { actionsOn, type Grant, isPermission, withoutEffect } from '../../../src/issuers/registry/permissions.ts';
 
-const on = (repository: string, ...grants: Grant[]) => actionsOn(repository, reachOf(grants)).join(' ');
+const on = (repository: string, ...grants: Grant[]) => actionsOn(repository, grants).join(' ');
 
 test.each<[Permission, string]>([
   ['PushArtifacts', 'pull push'],
