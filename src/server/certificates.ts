@@ -18,7 +18,7 @@ import {
 import { SecretValue } from '../base/secret-value.ts';
 import { type Authority, authorityName, type ServingNames } from './certificate-plan.ts';
 
-// The only user of the X.509 library. Loading it costs 23 MB and 0.1 s of CPU, so tls.ts imports this file only at the
+// Loading the X.509 library costs 23 MB and 0.1 s of CPU, so tls.ts imports this file only at the
 // moment when something has to be made, which is hardly ever.
 
 const day = 24 * 3600 * 1000;

@@ -2,8 +2,8 @@ import type { BotToken } from '../../api/bot-token.ts';
 import type { BotUser } from '../../api/bot-user.ts';
 import type { ClusterTokenIssuer } from '../../api/cluster-token-issuer.ts';
 import { ownerUIDAnnotation, tokenIDAnnotation } from '../../api/names.ts';
+import { parseTokenID } from '../token-id.ts';
 import type { BotTokenClaims } from './claims.ts';
-import { parseTokenID } from './sign.ts';
 
 /** The metadata of the Secret that a BotToken's spec names. Its values are never needed here. */
 export interface SecretMetadata {

@@ -1,25 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { SignJWT } from 'jose';
 import type { TokenInputs } from '../../api/inputs.ts';
 import { SecretValue } from '../../base/secret-value.ts';
 import { type BotTokenClaims, subjectOf, tokenType } from './claims.ts';
 import type { SigningKey } from './keys.ts';
 import { statusClaim } from './status-list.ts';
-
-/** 96 bits in 16 characters: two signings of one revision never meet, however many operators and retries there are. */
-const nonce = () => randomBytes(12).toString('base64url');
-
-/** `<uid>.<revision>.<nonce>`: unique per signing, so that a token that was lost before its record can be told from the next. */
-export function newTokenID(uid: string, revision: number, random: () => string = nonce): string {
-  return `${uid}.${revision}.${random()}`;
-}
-
-/** The parts of a token id, or undefined for a text that is none. */
-export function parseTokenID(id: string): { uid: string; revision: number; nonce: string } | undefined {
-  const [, uid, revision, nonce] = /^([\w-]+)\.([1-9][0-9]{0,14})\.([\w-]+)$/.exec(id) ?? [];
-  if (uid === undefined || revision === undefined || nonce === undefined) return undefined;
-  return { uid, revision: Number(revision), nonce };
-}
 
 /** What a token is signed from: nothing of it is read from the spec of the moment. */
 export interface Signing {

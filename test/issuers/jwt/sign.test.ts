@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { TokenInputs } from '../../../src/api/inputs.ts';
 import { parseSubject, subjectOf } from '../../../src/issuers/jwt/claims.ts';
 import { type Algorithm, generateSigningKey, importSigningKey } from '../../../src/issuers/jwt/keys.ts';
-import { newTokenID, parseTokenID, signBotToken } from '../../../src/issuers/jwt/sign.ts';
+import { signBotToken } from '../../../src/issuers/jwt/sign.ts';
 import { inputs, issuerURL, recordedID, tokenUID, userUID } from './healthy.ts';
 
 const token = { namespace: 'team-a', name: 'deploy', uid: tokenUID };
@@ -98,38 +98,6 @@ describe('a bot token', () => {
     expect(String(jwt)).toBe('[redacted]');
     expect(decodeProtectedHeader(jwt.reveal())).toHaveProperty('kid');
   });
-});
-
-describe('a token id', () => {
-  test('holds UID and revision, and comes back', () => {
-    const id = newTokenID(tokenUID, 12);
-    expect(parseTokenID(id)).toEqual({ uid: tokenUID, revision: 12, nonce: id.split('.')[2] });
-  });
-
-  test('is another one each time, with at least 64 random bits that need no escaping', () => {
-    const ids = Array.from({ length: 1000 }, () => newTokenID(tokenUID, 1));
-    expect(new Set(ids).size).toBe(1000);
-    for (const id of ids) expect(id).toMatch(/^[0-9a-f-]{36}\.1\.[\w-]{11,}$/);
-  });
-
-  test('takes its nonce from the caller when one is given', () => {
-    expect(newTokenID('u', 1, () => 'nonce')).toBe('u.1.nonce');
-  });
-
-  test.each([
-    '',
-    'a',
-    'a.1',
-    'a.1.',
-    '.1.n',
-    'a.0.n',
-    'a.-1.n',
-    'a.01.n',
-    'a.1e3.n',
-    'a.1.n.m',
-    'a.1.n\n',
-    'a.9999999999999999.n',
-  ])('%j is none', id => expect(parseTokenID(id)).toBeUndefined());
 });
 
 test.each([
