@@ -104,6 +104,7 @@ async function run(flags: Flags, log: Log, signal: AbortSignal): Promise<void> {
     loops.watch('certificates', certificates.run(signal), signal),
   ];
   await caches.whenSynced(signal);
+  await chains.load(signal);
   const { port } = await server.listen(flags.listen);
   log.info({ port, metricsPort, identity, clusterID: installation.clusterID }, 'started');
 
@@ -115,6 +116,7 @@ async function run(flags: Flags, log: Log, signal: AbortSignal): Promise<void> {
   await Promise.all([
     loops.watch('status lists', statusLists.run(signal), signal),
     loops.watch('last used', lastUsed.run(signal), signal),
+    loops.watch('signing chains', chains.run(signal), signal),
     ...operator.run(signal).map(([name, loop]) => loops.watch(name, loop, signal)),
   ]);
   await statusLists.leave(AbortSignal.timeout(leaveWithinMilliseconds));
