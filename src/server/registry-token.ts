@@ -8,7 +8,7 @@ import { type Access, grantedAccess, scopeText } from '../issuers/registry/scope
 import type { RegistrySigner } from '../issuers/registry/signer.ts';
 import { TooManyChecks } from '../issuers/registry/slow-hash.ts';
 import { signRegistryToken } from '../issuers/registry/token.ts';
-import type { Verifiers } from '../issuers/registry/verifiers.ts';
+import { VerifierKeyMissing, type Verifiers } from '../issuers/registry/verifiers.ts';
 import { type Answer, json, send } from './answer.ts';
 import { Attempts } from './attempts.ts';
 import { refusal, type TokenError } from './registry-token-errors.ts';
@@ -95,14 +95,15 @@ class TokenEndpoint {
     const parsed = parseTokenRequest(request);
     if (parsed.form === 'malformed') return refused(parsed.error, parsed.because, issuer);
     if (parsed.service !== undefined && parsed.service !== issuer.service) {
-      return refused('invalid_request', 'this issuer is not for that service', issuer);
+      const because = `this issuer is for the service ${issuer.service}: spec.registry.service has to be what the registry has as auth.token.service`;
+      return refused('invalid_request', because, issuer);
     }
     const { credential } = parsed;
     if (credential === undefined) return this.#issued(issuer, parsed, undefined);
     try {
       return await this.#authenticated(issuer, { ...parsed, credential }, request.address);
     } catch (error) {
-      if (!(error instanceof TooManyChecks)) throw error;
+      if (!(error instanceof TooManyChecks || error instanceof VerifierKeyMissing)) throw error;
       const retry = retryOf(error);
       return refused(
         'temporarily_unavailable',

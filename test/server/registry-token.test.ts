@@ -136,6 +136,12 @@ describe('POST', () => {
     expect(answer.body.errors).toEqual([{ code: expect.any(String), message: answer.body.error_description }]);
   });
 
+  test('says to a registry that calls itself something else which field that is, and never what was sent', async () => {
+    const { body } = await post(await serve(), { ...form, service: 'other.example' });
+    expect(body.error_description).toContain('registry.example: spec.registry.service');
+    expect(JSON.stringify(body)).not.toContain('other.example');
+  });
+
   test.each(['username', 'password', 'grant_type'] as const)('refuses a form without %s', async name => {
     const { [name]: _, ...rest } = form;
     expect((await post(await serve(), rest)).status).toBe(400);
