@@ -9,6 +9,7 @@ import { measureIssue } from './issue.ts';
 import { measureLatency } from './latency.ts';
 import { ArgumentInvalid, type Options, parseOptions } from './options.ts';
 import { machine } from './processes.ts';
+import { measureRegistryToken } from './registry-token.ts';
 import { type Row, table, withFigures } from './report.ts';
 import { measureRotation } from './rotation.ts';
 import { measureStatusList } from './status-list.ts';
@@ -24,7 +25,10 @@ async function bench(options: Options): Promise<void> {
   if (process.platform !== 'linux')
     throw new ArgumentInvalid('the bench reads /proc: run it on Linux, for example in a VM');
   if (options.profile !== undefined) await mkdir(options.profile, { recursive: true });
-  say(`${[...options.parts].join(', ')} on a control plane of its own (${options.quick ? 'about 5' : 'about 20'} min)`);
+  const place = needsGround(options)
+    ? ` on a control plane of its own (${options.quick ? 'about 5' : 'about 20'} min)`
+    : '';
+  say(`${[...options.parts].join(', ')}${place}`);
   const rows = await measured(options);
   const figures = `${machine()}, ${new Date().toISOString().slice(0, 10)}\n\n${table(rows)}`;
   console.log(`\n${figures}\n`);
@@ -33,6 +37,17 @@ async function bench(options: Options): Promise<void> {
 }
 
 async function measured(options: Options): Promise<Row[]> {
+  const { parts, quick, profile } = options;
+  const alone = parts.has('registry-token') ? shown(await measureRegistryToken({ quick, say, profile })) : [];
+  return needsGround(options) ? [...alone, ...(await measuredOnGround(options))] : alone;
+}
+
+function needsGround({ parts }: Options): boolean {
+  return [...parts].some(part => part !== 'registry-token');
+}
+
+/** The parts that need a control plane. */
+async function measuredOnGround(options: Options): Promise<Row[]> {
   const { parts, sizes, profile } = options;
   const ground = await Ground.open(say);
   // Ctrl-C: the operator ends with us, and the control plane's watchdog takes away the rest.

@@ -1,7 +1,16 @@
 import { parseArgs } from 'node:util';
 
 /** What can be measured apart; `memory` and `start` share the tokens that they need. */
-export const parts = ['issue', 'rotation', 'crowd', 'latency', 'status-list', 'memory', 'start'] as const;
+export const parts = [
+  'issue',
+  'rotation',
+  'crowd',
+  'latency',
+  'status-list',
+  'registry-token',
+  'memory',
+  'start',
+] as const;
 export type Part = (typeof parts)[number];
 
 /** How much is measured. */

@@ -15,6 +15,10 @@ export function ratio(value: number, floor: number): string {
   return (value / floor).toFixed(2);
 }
 
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
 /** The table in Markdown. */
 export function table(rows: readonly Row[]): string {
   const lines = rows.map(row => [row.figure, row.botmint, row.floor, row.ratio, row.goal, row.peer]);
