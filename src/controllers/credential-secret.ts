@@ -1,4 +1,5 @@
 import type { Credentialed } from '../api/credentialed.ts';
+import type { Inputs } from '../api/inputs.ts';
 import type { SecretValue } from '../base/secret-value.ts';
 import {
   type Observed,
@@ -41,10 +42,19 @@ export type Mint<T extends Credentialed> = (
   signal: AbortSignal,
 ) => Promise<Minted | { refused: Refused } | undefined>;
 
+/** Completes revised inputs with what only the credential itself shows, as it was read back out of its Secret. */
+export type Remake<T extends Credentialed> = (
+  object: T,
+  of: { revision: number; inputs: Inputs },
+  credential: SecretValue,
+) => Promise<Inputs>;
+
 export interface CredentialSecretOptions<T extends Credentialed> {
   world: World;
   kind: CredentialKind;
   mint: Mint<T>;
+  /** Left out: revised inputs are complete. */
+  remake?: Remake<T> | undefined;
   digestKey: SecretValue;
   readings: SecretReadings;
 }
@@ -146,11 +156,9 @@ export class CredentialSecret<T extends Credentialed> {
       this.#unreadableAt = resourceVersion;
       return;
     }
-    const minted = rendered(
-      credential,
-      { revision, tokenID, inputs: { ...made, secret: renderingOf(object) } },
-      this.#of.digestKey,
-    );
+    const revised = { ...made, secret: renderingOf(object) };
+    const remade = (await this.#of.remake?.(object, { revision, inputs: revised }, credential)) ?? revised;
+    const minted = rendered(credential, { revision, tokenID, inputs: remade }, this.#of.digestKey);
     const body = this.#rewritten(object, over, minted);
     await this.#write(object, signal, { over, body, digest: minted.inputs.digest, data: minted.data });
   }

@@ -14,7 +14,7 @@ import { type Key, keyOf } from '../kube/objects.ts';
 import type { Store } from '../kube/store.ts';
 import { secretKeyOf } from './caches.ts';
 import { Consumers, Restarts } from './consumers.ts';
-import { CredentialSecret, type CredentialSecretOptions, type Mint } from './credential-secret.ts';
+import { CredentialSecret, type CredentialSecretOptions, type Mint, type Remake } from './credential-secret.ts';
 import { failedList, refusedList } from './failed-attempt.ts';
 import type { HandOver } from './hand-over.ts';
 import { Kept } from './kept.ts';
@@ -33,6 +33,7 @@ export interface CredentialsOptions<T extends Credentialed> {
   /** Where the objects are that may name the same Secret, of all kinds, with an index `secret`. */
   claimants: readonly { kind: KindName; store: Pick<Store<Credentialed>, 'byIndex'> }[];
   mint: Mint<T>;
+  remake?: Remake<T>;
   /** Whom the credential speaks for, by the caches. */
   principal: (object: T) => PrincipalSeen;
   /** Reads live into the caches on whom or what the credential depends. */
@@ -69,7 +70,7 @@ export class Credentials<T extends Credentialed> {
     this.#of = of;
     this.#kept = new Kept(world.client, of.resource, of.store);
     const readings = new SecretReadings();
-    this.#secrets = { world, kind: of.kind, mint: of.mint, digestKey: of.digestKey, readings };
+    this.#secrets = { world, kind: of.kind, mint: of.mint, remake: of.remake, digestKey: of.digestKey, readings };
     world.caches.secrets.onChange(({ before, after }) => {
       if (before !== undefined && after === undefined) readings.forget(before.metadata.uid);
     });

@@ -3,12 +3,15 @@ import * as z from 'zod';
 import { managedLabel, managedOperator } from '../api/names.ts';
 import type { SecretValue } from '../base/secret-value.ts';
 import type { Client } from '../kube/client.ts';
-import { configMaps, secrets, secretText } from '../kube/core-kinds.ts';
-import { isAlreadyExists } from '../kube/errors.ts';
+import { configMaps, type Secret, secrets, secretText } from '../kube/core-kinds.ts';
+import { isAlreadyExists, isConflict } from '../kube/errors.ts';
 import type { KubeObject, Resource } from '../kube/objects.ts';
+import { firstVerifierKeyName, verifierKeysIn } from './verifier-keys-in.ts';
 
 const configMapName = 'botmint';
-const secretName = 'botmint-operator';
+/** The Secret with the keys of the operator itself. */
+export const operatorSecretName = 'botmint-operator';
+const secretName = operatorSecretName;
 const digestKeyName = 'digest.key';
 
 /** What all replicas and all later starts share. It is made once, at the very first start. */
@@ -19,6 +22,8 @@ export interface Installation {
   shards: number;
   /** For the digests by which an edited Secret is noticed. */
   digestKey: SecretValue;
+  /** What verifiers of robots' secrets are made with, by number: the highest makes new ones, the others are only known. */
+  verifierKeys: ReadonlyMap<number, SecretValue>;
 }
 
 const ConfigData = z.object({ clusterID: z.uuid(), shards: z.coerce.number().int().min(1).max(256) });
@@ -41,7 +46,7 @@ export async function ensureInstallation(
     kind: 'Secret',
     metadata: { name: secretName, namespace, labels: { [managedLabel]: managedOperator } },
     type: 'Opaque',
-    data: { [digestKeyName]: randomBytes(32).toString('base64') },
+    data: { [digestKeyName]: newKey(), [firstVerifierKeyName]: newKey() },
   });
   const parsed = ConfigData.safeParse(config.data);
   if (!parsed.success)
@@ -51,7 +56,33 @@ export async function ensureInstallation(
     throw new Error(
       `Secret ${namespace}/${secretName} lacks the key ${digestKeyName}: restore it, or delete the Secret`,
     );
-  return { ...parsed.data, digestKey };
+  return { ...parsed.data, digestKey, verifierKeys: await ensureVerifierKeys(client, secret, signal) };
+}
+
+/** An installation of an earlier version gets its first key. Of several operators that do so one is believed: by the resourceVersion. */
+async function ensureVerifierKeys(
+  client: Client,
+  secret: Secret,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<number, SecretValue>> {
+  const { namespace, name, resourceVersion } = secret.metadata;
+  const { keys, broken } = verifierKeysIn(secret);
+  if (keys.size > 0) return keys;
+  if (broken.length > 0)
+    throw new Error(`Secret ${namespace}/${name} holds no verifier key: restore ${broken.join(', ')}`);
+  try {
+    const body = { data: { [firstVerifierKeyName]: newKey() } };
+    return verifierKeysIn(await client.patch(secrets, secret.metadata, body, { signal, resourceVersion })).keys;
+  } catch (error) {
+    if (!isConflict(error)) throw error;
+    const now = await client.get(secrets, secret.metadata, { signal });
+    if (now === undefined) throw new Error(`Secret ${namespace}/${name} was deleted while botmint started`);
+    return ensureVerifierKeys(client, now, signal);
+  }
+}
+
+function newKey(): string {
+  return randomBytes(32).toString('base64');
 }
 
 async function once<T extends KubeObject>(

@@ -6,12 +6,13 @@ import { robotAccounts } from '../decide/robot-account.ts';
 import { isRobotSuspended, robotGrant } from '../decide/robot-grant.ts';
 import { accountKeyOf } from '../issuers/registry/live.ts';
 import { withoutEffect } from '../issuers/registry/permissions.ts';
+import type { Verifiers } from '../issuers/registry/verifiers.ts';
 import type { Outcome } from '../kube/controller.ts';
 import type { Key } from '../kube/objects.ts';
 import { claimantsOf, issuerSeen } from './caches.ts';
 import { Credentials, type CredentialsOptions } from './credentials.ts';
 import { Kept } from './kept.ts';
-import { type RobotMintingOptions, robotMinting } from './robot-minting.ts';
+import { type RobotMintingOptions, robotMinting, robotRemaking } from './robot-minting.ts';
 import { RobotSources } from './robot-sources.ts';
 import type { World } from './world.ts';
 
@@ -28,12 +29,14 @@ export class RobotAccounts {
   readonly #issuers: Kept<ClusterTokenIssuer>;
   readonly #sources: RobotSources;
   readonly #credentials: Credentials<RobotAccount>;
+  readonly #verifiers: Verifiers;
 
   constructor(world: World, o: RobotAccountsOptions) {
     const { client, caches } = world;
     this.#world = world;
     this.#issuers = new Kept(client, clusterTokenIssuerKind, caches.issuers);
     this.#sources = new RobotSources(client);
+    this.#verifiers = o.verifiers;
     this.#credentials = new Credentials(world, {
       ...o,
       kind: robotAccounts,
@@ -41,6 +44,7 @@ export class RobotAccounts {
       store: caches.robots,
       claimants: claimantsOf(caches),
       mint: robotMinting({ ...o, world, sources: this.#sources }),
+      remake: robotRemaking(o.verifiers),
       principal: robot => this.#self(robot),
       refresh: async (what, robot, signal) => {
         if (what === 'issuer') await this.#issuers.refresh({ name: robot.spec.issuerRef.name }, signal);
@@ -72,6 +76,7 @@ export class RobotAccounts {
       rivals,
       source: this.#sources.seen(robot),
       withoutEffect: withoutEffect(permissions),
+      verifierKey: this.#verifiers.current,
     };
     return { state: 'self', suspended: isRobotSuspended(robot, now), grant: robotGrant(robot, seen, now) };
   }

@@ -3,11 +3,12 @@ import type { SecretValue } from '../base/secret-value.ts';
 import type { Refused, Step } from '../decide/credential-seen.ts';
 import { issuerOf } from '../decide/credential-status.ts';
 import type { RobotWish } from '../decide/grant.ts';
-import { robotInputsOf } from '../decide/inputs-of.ts';
+import { robotInputsOf, verifierOf } from '../decide/inputs-of.ts';
+import { toBeMade } from '../decide/robot-account.ts';
 import { brokenRules, generateSecret } from '../issuers/registry/secrets.ts';
-import type { Verifiers } from '../issuers/registry/verifiers.ts';
+import type { Subject, Verifiers } from '../issuers/registry/verifiers.ts';
 import { newTokenID } from '../issuers/token-id.ts';
-import type { Mint } from './credential-secret.ts';
+import type { Mint, Remake } from './credential-secret.ts';
 import type { RobotSources } from './robot-sources.ts';
 import { type Minted, rendered } from './secret-writes.ts';
 import type { World } from './world.ts';
@@ -66,7 +67,25 @@ async function minted(
 ): Promise<Minted> {
   const { revision } = step;
   const subject = { uid: robot.metadata.uid, revision };
-  const verifier = isOwn ? await verifiers.ofOwn(subject, secret) : verifiers.ofGenerated(subject, secret);
-  const inputs = robotInputsOf(robot, step, { id, verifier, now: world.clock.now() });
+  const by = await verifierFor(verifiers, subject, secret, isOwn);
+  const inputs = robotInputsOf(robot, step, { id, ...by, now: world.clock.now() });
   return rendered(secret, { revision, tokenID: newTokenID(subject.uid, revision), inputs }, digestKey);
+}
+
+async function verifierFor(verifiers: Verifiers, subject: Subject, secret: SecretValue, isOwn: boolean) {
+  const verifier = isOwn ? await verifiers.ofOwn(subject, secret) : verifiers.ofGenerated(subject, secret);
+  return { verifier, verifierKey: verifiers.numberOf(verifier) };
+}
+
+/**
+ * How the verifier of a robot is made anew when the operator's key has changed: from the secret that was read back out of its
+ * Secret, whose digest was the recorded one. Inputs that have a verifier stay as they are.
+ */
+export function robotRemaking(verifiers: Verifiers): Remake<RobotAccount> {
+  return async ({ metadata: { uid } }, { revision, inputs }, secret) => {
+    if (inputs.robot === undefined || inputs.robot.verifier !== toBeMade) return inputs;
+    const isOwn = inputs.robot.source !== undefined;
+    const by = await verifierFor(verifiers, { uid, revision }, secret, isOwn);
+    return { ...inputs, robot: { ...inputs.robot, ...verifierOf(by) } };
+  };
 }

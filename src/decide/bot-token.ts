@@ -28,6 +28,8 @@ export const botTokens: CredentialKind = {
     recorded.robot === undefined && wish.robot === undefined ? ownChangeOf(recorded, wish) : 'none',
   revised: recorded => recorded,
   revisable: [],
+  revisableOfRobot: [],
+  isRevision: () => true,
   lasting: [],
   served: () => ({}),
 };

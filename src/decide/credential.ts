@@ -142,6 +142,7 @@ function ownSecret(seen: Found, secret: OwnSecret, record: Recorded | undefined,
 /** The same credential, written anew: no longer than it is recorded or wished for, whatever somebody wrote into the annotation. */
 function isRendered(seen: Found, made: Inputs, recorded: Inputs): boolean {
   if (!sameCredential(made, recorded, seen.kind) || isDeepStrictEqual(made, recorded)) return false;
+  if (!seen.kind.isRevision(made, recorded, withinOf(seen.principal.grant))) return false;
   return endOf(made) <= Math.max(endOf(recorded), endOf(revisedOf(seen, recorded)));
 }
 
@@ -194,7 +195,9 @@ function service(seen: Found, record: Recorded, now: Date): Step {
   const inputs = revisedOf(seen, record.inputs);
   if (!isDeepStrictEqual(inputs, record.inputs)) {
     const over = secret.state === 'ours' && !secret.unreadable ? secret : undefined;
-    return over === undefined ? reissue(seen, record, 'lost', now) : { do: 'render', over, record, inputs };
+    if (over !== undefined) return { do: 'render', over, record, inputs };
+    // What has ended all the same gets no new life.
+    if (!isOver(object, { ...record, inputs }, now)) return reissue(seen, record, 'lost', now);
   }
   const renewAt = renewTimeOf(object, record.inputs);
   if (renewAt !== undefined && renewAt <= now) return issue(seen, record, 'renewal', now);

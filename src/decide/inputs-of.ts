@@ -27,13 +27,18 @@ export function tokenInputsOf(object: Credentialed, step: Issue, by: { keyID: st
 export function robotInputsOf(
   object: Credentialed,
   step: Issue,
-  by: { id: number; verifier: string; now: Date },
+  by: { id: number; verifier: string; verifierKey?: number | undefined; now: Date },
 ): RobotInputs {
   const { wish } = step;
   if (wish.robot === undefined) throw new TypeError('the wish of a token is for no robot');
   const { host, source } = wish.robot;
-  const robot = { id: by.id, ...(source === undefined ? {} : { source }), verifier: by.verifier };
+  const robot = { id: by.id, ...(source === undefined ? {} : { source }), ...verifierOf(by) };
   return { ...commonInputsOf(object, step, by.now), host, robot };
+}
+
+/** A verifier with the number of its key. */
+export function verifierOf({ verifier, verifierKey }: { verifier: string; verifierKey?: number | undefined }) {
+  return { verifier, ...(verifierKey === undefined ? {} : { verifierKey }) };
 }
 
 function commonInputsOf(object: Credentialed, { wish, overlapSeconds, replaces }: Issue, now: Date) {

@@ -1,5 +1,5 @@
 import type { Credentialed } from '../api/credentialed.ts';
-import type { Inputs } from '../api/inputs.ts';
+import type { Inputs, RobotInputs } from '../api/inputs.ts';
 import type { Revocation } from '../api/revocation.ts';
 import type { Change } from './change.ts';
 import type { IssueCause } from './credential-seen.ts';
@@ -35,6 +35,13 @@ export interface CredentialKind {
   revised: (recorded: Inputs, wish: Wish) => Inputs;
   /** What `revised` may change; the end among it is never later than record and wish say. */
   revisable: readonly (keyof Inputs)[];
+  /** The same of the fields below `robot`. */
+  revisableOfRobot: readonly (keyof RobotInputs['robot'])[];
+  /**
+   * Whether what somebody has written into the Secret's annotation can be what `revised` asked for. Who may edit the annotation
+   * must not bring back what was superseded.
+   */
+  isRevision: (made: Inputs, recorded: Inputs, wish: Wish | undefined) => boolean;
   /** The fields of the status that stay when the credential is lost and nothing is in force. */
   lasting: readonly string[];
   /**

@@ -3,7 +3,7 @@ import type { Credentialed } from '../api/credentialed.ts';
 import type { RobotInputs } from '../api/inputs.ts';
 import type { RobotAccount } from '../api/robot-account.ts';
 import { askedChange, type Change, commonChange, lifeChange, strictest } from './change.ts';
-import type { RobotWish } from './grant.ts';
+import type { RobotWish, VerifierKey } from './grant.ts';
 import type { CredentialKind } from './kind.ts';
 import { endOf } from './times.ts';
 
@@ -27,6 +27,9 @@ export const robotAccounts: CredentialKind = {
   revised: (recorded, wish) =>
     recorded.robot === undefined || wish.robot === undefined ? recorded : revised(recorded, wish),
   revisable: ['expiresIn', 'notAfter', 'expiresAt', 'host'],
+  revisableOfRobot: ['verifier', 'verifierKey'],
+  isRevision: (made, recorded, wish) =>
+    made.robot !== undefined && recorded.robot !== undefined && isVerifierOf(made, recorded, wish?.robot?.verifierKey),
   lasting: ['id', 'fullName', 'createdAt', 'enabled', 'permissions', 'withoutEffect', 'lastUsed'],
   served: (object, recorded, wish) => (recorded.robot === undefined ? {} : served(object, recorded, wish?.robot)),
 };
@@ -42,8 +45,41 @@ function ownChangeOf({ robot: recorded, ...others }: RobotInputs, { robot, ...wi
   return strictest(same ? 'none' : 'rotated', askedChange({ ...others, robot: recorded }, wish));
 }
 
+function revised(recorded: RobotInputs, wish: RobotWish): RobotInputs {
+  return withNewVerifier(withEnd(recorded, wish), wish.robot.verifierKey);
+}
+
+/**
+ * A verifier of an older key is made anew, from the secret in the Secret. Never one of a newer key than this process makes verifiers
+ * with: it has not heard of that key yet, and others have.
+ */
+function withNewVerifier(recorded: RobotInputs, key: VerifierKey | undefined): RobotInputs {
+  const { verifier, verifierKey = firstKey } = recorded.robot;
+  if (key === undefined || keyIDOf(verifier) === key.id || verifierKey > key.number) return recorded;
+  return { ...recorded, robot: { ...recorded.robot, verifier: toBeMade, verifierKey: key.number } };
+}
+
+/** What a record that does not say so was made with. */
+const firstKey = 1;
+
+/** In the place of a verifier: whoever writes the Secret makes it from what is in there. */
+export const toBeMade = '';
+
+/** `v1.<key id>.<method>.<HMAC>` */
+function keyIDOf(verifier: string): string | undefined {
+  return verifier.split('.')[1];
+}
+
+/** The recorded verifier, or one of the new key where the record has an older one: nothing brings back what was superseded. */
+function isVerifierOf({ robot: made }: RobotInputs, recorded: RobotInputs, key: VerifierKey | undefined): boolean {
+  const { verifier, verifierKey } = recorded.robot;
+  if (made.verifier === verifier && made.verifierKey === verifierKey) return true;
+  if (key === undefined || withNewVerifier(recorded, key) === recorded) return false;
+  return made.verifierKey === key.number && keyIDOf(made.verifier) === key.id;
+}
+
 /** The end moves with the spec, counted from the issue of the secret. */
-function revised(recorded: RobotInputs, { expiresIn, notAfter, robot: { host } }: RobotWish): RobotInputs {
+function withEnd(recorded: RobotInputs, { expiresIn, notAfter, robot: { host } }: RobotWish): RobotInputs {
   const isSameLife = lifeChange(recorded.expiresIn, expiresIn) === 'none';
   if (isSameLife && recorded.notAfter === notAfter && recorded.host === host) return recorded;
   const { expiresAt: _, notAfter: __, ...rest } = recorded;

@@ -99,8 +99,18 @@ export function dropped(before: object, after: object): { [key: string]: null } 
 }
 
 /** Whether two inputs are of one credential, however it is rendered, and whatever of it can be revised. */
-export function sameCredential(a: Inputs, b: Inputs, { revisable }: Pick<CredentialKind, 'revisable'>): boolean {
-  const looks = new Set<string>(['secret', 'digest', ...revisable]);
-  const [x, y] = [a, b].map(inputs => Object.entries(inputs).filter(([field]) => !looks.has(field)));
-  return isDeepStrictEqual(new Map(x), new Map(y));
+export function sameCredential(
+  a: Inputs,
+  b: Inputs,
+  { revisable, revisableOfRobot }: Pick<CredentialKind, 'revisable' | 'revisableOfRobot'>,
+): boolean {
+  const [x, y] = [a, b].map(({ robot, ...inputs }) => ({
+    ...without(inputs, ['secret', 'digest', ...revisable]),
+    ...(robot !== undefined && { robot: without(robot, revisableOfRobot) }),
+  }));
+  return isDeepStrictEqual(x, y);
+}
+
+function without(fields: object, some: readonly string[]): object {
+  return Object.fromEntries(Object.entries(fields).filter(([field]) => !some.includes(field)));
 }

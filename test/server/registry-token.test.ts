@@ -304,6 +304,13 @@ describe('503 with Retry-After, and no verdict,', () => {
     expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '2' } });
     expect((await get(served, push, login)).status).toBe(200);
   });
+
+  test('while the key of a verifier is not loaded yet', async () => {
+    const served = await serve();
+    served.verifiers.replaceKeys(new Map([[2, new SecretValue('another'.repeat(5))]]));
+    expect(await get(served, push, login)).toMatchObject({ status: 503, headers: { 'retry-after': '2' } });
+    expect((await get(served, push, basic('x', secret))).status).toBe(401);
+  });
 });
 
 test('counts requests by result, and the accesses that were given', async () => {

@@ -1,6 +1,6 @@
 import type { SecretValue } from '../../base/secret-value.ts';
 import type { Grant } from './permissions.ts';
-import type { LiveVerifier, Verifiers } from './verifiers.ts';
+import { type LiveVerifier, VerifierKeyMissing, type Verifiers } from './verifiers.ts';
 
 /** What the token server has to know of a robot account. Whoever supplies it leaves out an account that is being deleted. */
 export interface Account {
@@ -49,6 +49,7 @@ export async function logIn(
     by.limit.giveBack(); // nothing was checked, so nothing was guessed
     throw error;
   });
+  if (!matches && by.verifiers.lacksKeyOf(live)) throw new VerifierKeyMissing('a verifier of a key that is not loaded');
   if (!matches) return { result: 'refused' };
   by.limit.giveBack();
   return admitted(account, by.now);

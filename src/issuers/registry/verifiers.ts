@@ -1,4 +1,5 @@
 import { createHash, createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { BotmintError, type Retry } from '../../base/errors.ts';
 import type { SecretValue } from '../../base/secret-value.ts';
 import { hasOwnLength } from './secrets.ts';
 import { boundedScrypt, type Cost, type SlowHash } from './slow-hash.ts';
@@ -41,16 +42,57 @@ interface Parsed {
 /** Stands in for an account that does not exist: it is checked like any other. */
 const nobody = '00000000-0000-0000-0000-000000000000';
 
-/** Makes and checks verifiers. The first key makes new ones, the others are only known: keys rotate by going through the list. */
+/** A key by its number, and by an id that says which one it is and nothing about it. */
+export interface KeyName {
+  number: number;
+  id: string;
+}
+
+/** Verifiers were made with a key that this process has not got (any more, or yet): whether a secret is right cannot be said. */
+export class VerifierKeyMissing extends BotmintError {
+  readonly reason = 'VerifierKeyMissing';
+  readonly retry: Retry = { kind: 'after', seconds: 2 };
+}
+
+/** Makes and checks verifiers. One key makes new ones, the others are only known: keys rotate by a new one with a higher number. */
 export class Verifiers {
-  readonly #keys: ReadonlyMap<string, KeyObject>;
-  readonly #current: string;
+  #keys: ReadonlyMap<string, { number: number; key: KeyObject }>;
+  #current: KeyName;
   readonly #slowHash: SlowHash;
 
-  constructor(keys: readonly [SecretValue, ...SecretValue[]], slowHash: SlowHash = boundedScrypt()) {
-    this.#keys = new Map(keys.map(key => [keyID(key), createSecretKey(key.reveal(), 'utf8')]));
-    this.#current = keyID(keys[0]);
+  /** By number, or a list with the newest first. The newest makes new verifiers. */
+  constructor(
+    keys: readonly [SecretValue, ...SecretValue[]] | ReadonlyMap<number, SecretValue>,
+    slowHash: SlowHash = boundedScrypt(),
+  ) {
+    const numbered = isList(keys) ? numberedFrom(keys) : keys;
+    this.#keys = byID(numbered);
+    this.#current = nameOf(numbered, newestOf(numbered));
     this.#slowHash = slowHash;
+  }
+
+  /** These keys and no others from now on; the one of that number makes new verifiers. */
+  replaceKeys(keys: ReadonlyMap<number, SecretValue>, current: number = newestOf(keys)): void {
+    this.#current = nameOf(keys, current);
+    this.#keys = byID(keys);
+  }
+
+  /** The key that makes new verifiers. */
+  get current(): KeyName {
+    return this.#current;
+  }
+
+  /** The number of the key that a verifier was made with; undefined for a key that is not known. */
+  numberOf(verifier: string): number | undefined {
+    return this.#keys.get(parse(verifier)?.keyID ?? '')?.number;
+  }
+
+  /** Whether one of these was made with a key that is not known: then none of them may be said not to match. */
+  lacksKeyOf(verifiers: readonly LiveVerifier[]): boolean {
+    return verifiers.some(({ verifier }) => {
+      const parsed = parse(verifier);
+      return parsed !== undefined && !this.#keys.has(parsed.keyID);
+    });
   }
 
   /** The same words always give the same verifier. */
@@ -67,7 +109,7 @@ export class Verifiers {
   /** Whether it was made with the key of today; if not, it is made anew when the secret is at hand. */
   isCurrent(verifier: string): boolean {
     const parsed = parse(verifier);
-    return parsed !== undefined && parsed.keyID === this.#current;
+    return parsed !== undefined && parsed.keyID === this.#current.id;
   }
 
   /** Whether the secret is a generated one of the account. Quick, so it needs no limit on tries. */
@@ -98,7 +140,7 @@ export class Verifiers {
 
   /** Compares all of them, and something also when there are none. */
   #anyMatches(uid: string | undefined, candidates: readonly Candidate[], material: string | Buffer): boolean {
-    const all = candidates.length === 0 ? [noCandidate(this.#current)] : candidates;
+    const all = candidates.length === 0 ? [noCandidate(this.#current.id)] : candidates;
     let found = false;
     for (const { revision, parsed } of all) {
       const subject = { uid: uid ?? nobody, revision };
@@ -108,12 +150,12 @@ export class Verifiers {
   }
 
   #written(subject: Subject, method: Method, material: string | Buffer): string {
-    const mac = this.#mac(this.#current, subject, method, material).toString('base64url');
-    return `v1.${this.#current}.${method}.${mac}`;
+    const { id } = this.#current;
+    return `v1.${id}.${method}.${this.#mac(id, subject, method, material).toString('base64url')}`;
   }
 
   #mac(id: string, { uid, revision }: Subject, method: Method, material: string | Buffer): Buffer {
-    const key = this.#keys.get(id);
+    const key = this.#keys.get(id)?.key;
     if (key === undefined) throw new RangeError('a verifier of an unknown key');
     // No part can run into the next: only the last one has a length of its own choosing, and a UID has no line break.
     return createHmac('sha256', key)
@@ -121,6 +163,30 @@ export class Verifiers {
       .update(material)
       .digest();
   }
+}
+
+function isList(keys: readonly SecretValue[] | ReadonlyMap<number, SecretValue>): keys is readonly SecretValue[] {
+  return Array.isArray(keys);
+}
+
+function numberedFrom(keys: readonly SecretValue[]): ReadonlyMap<number, SecretValue> {
+  return new Map(keys.map((key, index) => [keys.length - index, key]));
+}
+
+function newestOf(keys: ReadonlyMap<number, SecretValue>): number {
+  return Math.max(...keys.keys());
+}
+
+function nameOf(keys: ReadonlyMap<number, SecretValue>, number: number): KeyName {
+  const key = keys.get(number);
+  if (key === undefined) throw new RangeError('there is no verifier key of that number');
+  return { number, id: keyID(key) };
+}
+
+function byID(keys: ReadonlyMap<number, SecretValue>) {
+  return new Map(
+    [...keys].map(([number, key]) => [keyID(key), { number, key: createSecretKey(key.reveal(), 'utf8') }] as const),
+  );
 }
 
 interface Candidate {

@@ -3,7 +3,7 @@ import { SecretValue } from '../../../src/base/secret-value.ts';
 import { type Account, type AttemptLimit, logIn } from '../../../src/issuers/registry/account.ts';
 import { generateSecret } from '../../../src/issuers/registry/secrets.ts';
 import { TooManyChecks } from '../../../src/issuers/registry/slow-hash.ts';
-import { Verifiers } from '../../../src/issuers/registry/verifiers.ts';
+import { VerifierKeyMissing, Verifiers } from '../../../src/issuers/registry/verifiers.ts';
 
 const now = new Date('2026-11-22T12:00:00Z');
 const before = new Date(now.getTime() - 1);
@@ -99,5 +99,22 @@ describe('attempts', () => {
     const counted = limit();
     await expect(logIn(healthy, own, { verifiers: busy, limit: counted, now })).rejects.toThrow(TooManyChecks);
     expect(counted.taken).toBe(0);
+  });
+});
+
+describe('an account with a verifier of a key that is not loaded', () => {
+  const account = { ...healthy, verifiers: [...healthy.verifiers, { revision: 3, verifier: unknownVerifier() }] };
+
+  function unknownVerifier() {
+    return new Verifiers([new SecretValue('another'.repeat(5))]).ofGenerated({ uid, revision: 3 }, old);
+  }
+
+  test('lets in whoever shows what can be checked', async () =>
+    expect((await logIn(account, secret, { verifiers, limit: limit(), now })).result).toBe('ok'));
+
+  test('turns nobody away: whether another secret is right cannot be said', async () => {
+    const counted = limit();
+    await expect(logIn(account, old, { verifiers, limit: counted, now })).rejects.toThrow(VerifierKeyMissing);
+    expect(counted.taken).toBe(1);
   });
 });

@@ -120,6 +120,46 @@ describe('when the operator’s key changes', () => {
   });
 });
 
+describe('a set of numbered keys', () => {
+  const secret = generateSecret();
+  const [a, b] = [secretKey('a'), secretKey('b')];
+
+  test('has its newest make verifiers, or the one that is asked for', () => {
+    const set = new Verifiers(new Map([[1, a]]));
+    const old = set.ofGenerated(robot, secret);
+    expect(set.current).toEqual({ number: 1, id: old.split('.')[1] });
+    set.replaceKeys(
+      new Map([
+        [2, b],
+        [1, a],
+      ]),
+      1,
+    );
+    expect(set.ofGenerated(robot, secret)).toBe(old);
+    set.replaceKeys(
+      new Map([
+        [1, a],
+        [2, b],
+      ]),
+    );
+    const verifier = set.ofGenerated(robot, secret);
+    expect([set.numberOf(old), set.numberOf(verifier), set.current.number]).toEqual([1, 2, 2]);
+    expect(set.matchesGenerated(robot.uid, [...live(old), ...live(verifier)], secret)).toBe(true);
+    expect(set.matchesGenerated(robot.uid, live(old), secret)).toBe(true);
+  });
+
+  test('says of what was made with a key that is gone that nothing can be said', () => {
+    const set = new Verifiers(new Map([[1, a]]));
+    const old = set.ofGenerated(robot, secret);
+    expect(set.lacksKeyOf(live(old))).toBe(false);
+    set.replaceKeys(new Map([[2, b]]));
+    expect(set.matchesGenerated(robot.uid, live(old), secret)).toBe(false);
+    expect(set.lacksKeyOf(live(old))).toBe(true);
+    expect(set.lacksKeyOf(live('v1.short'))).toBe(false);
+    expect(set.numberOf(old)).toBeUndefined();
+  });
+});
+
 test.each([
   '',
   'v1',
