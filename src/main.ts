@@ -18,8 +18,8 @@ import { SigningChains } from './controllers/signing-chains.ts';
 import { SigningKeys } from './controllers/signing-keys.ts';
 import { StatusLists } from './controllers/status-lists.ts';
 import { addTokenGauges } from './controllers/token-metrics.ts';
+import { addVerifierGauge, VerifierKeys } from './controllers/verifier-keys.ts';
 import { reporter, tokenMetrics } from './controllers/world.ts';
-import { Verifiers } from './issuers/registry/verifiers.ts';
 import { Client } from './kube/client.ts';
 import { loadConfig } from './kube/config.ts';
 import { secretMetadata } from './kube/core-kinds.ts';
@@ -80,9 +80,12 @@ async function run(flags: Flags, log: Log, signal: AbortSignal): Promise<void> {
   const statusLists = new StatusLists({ client, caches, namespace, identity, owns, clock, log });
   const chains = new SigningChains({ client, namespace, secrets: caches.secrets, issuers: caches.issuers, clock, log });
   const robotIDs = new RobotIDs({ client, namespace });
-  const verifiers = new Verifiers([installation.digestKey]);
+  const { verifierKeys: keysAtStart } = installation;
+  const verifierKeys = new VerifierKeys({ client, namespace, secrets: caches.secrets, keys: keysAtStart, clock, log });
+  const { verifiers } = verifierKeys;
+  addVerifierGauge(metrics, { robots: caches.robots, verifiers });
   const lastUsed = new LastUsed(world, log);
-  const parts = { flags, installation, shards, keys, statusLists, chains, robotIDs, verifiers, log, metrics };
+  const parts = { flags, installation, shards, keys, statusLists, chains, robotIDs, verifierKeys, log, metrics };
   const operator = new Operator(world, parts);
   const certificates = new ServingCertificates({ client, namespace, clock, log, metrics });
   const server = createServer({ certificates, log });
@@ -102,6 +105,7 @@ async function run(flags: Flags, log: Log, signal: AbortSignal): Promise<void> {
   const supplies = [
     loops.watch('caches', caches.run(signal), signal),
     loops.watch('certificates', certificates.run(signal), signal),
+    loops.watch('verifier keys', verifierKeys.run(signal), signal),
   ];
   await caches.whenSynced(signal);
   await chains.load(signal);

@@ -7,7 +7,6 @@ import { robotAccountKind } from '../api/robot-account.ts';
 import type { Flags } from '../base/flags.ts';
 import type { Log } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
-import type { Verifiers } from '../issuers/registry/verifiers.ts';
 import { Controller, type Outcome } from '../kube/controller.ts';
 import { ControllerMetrics } from '../kube/controller-metrics.ts';
 import { type Key, type KubeObject, keyOf } from '../kube/objects.ts';
@@ -28,6 +27,7 @@ import type { StatusLists } from './status-lists.ts';
 import { TokenIssuers } from './token-issuers.ts';
 import { addRobot, addToken, connect } from './triggers.ts';
 import { reconcileUnreadable, type UnreadableKind } from './unreadable.ts';
+import type { VerifierKeys } from './verifier-keys.ts';
 import type { World } from './world.ts';
 
 /** One kind under control: its cache, what is done for each of its objects, and how one is put on the queue. */
@@ -52,7 +52,7 @@ export class Operator {
       statusLists: StatusLists;
       chains: SigningChains;
       robotIDs: RobotIDs;
-      verifiers: Verifiers;
+      verifierKeys: VerifierKeys;
       log: Log;
       metrics: Metrics;
     },
@@ -67,7 +67,7 @@ export class Operator {
       statusLists,
       handOver,
       digestKey,
-      verifiers: o.verifiers,
+      verifiers: o.verifierKeys.verifiers,
       takeID: (issuer, signal) => o.robotIDs.take(issuer, () => numbersAt(caches, issuer.uid), signal),
     });
     const jwtIssuers = new TokenIssuers(world, keys);
@@ -138,6 +138,9 @@ export class Operator {
       ),
     ];
     connect(caches, controllers);
+    o.verifierKeys.onChange(() => {
+      for (const robot of caches.robots.values()) addRobot(controllers, robot);
+    });
     o.shards.onChange(({ gained, lost }) => this.#sharesChanged(gained, lost.length > 0));
   }
 
