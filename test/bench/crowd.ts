@@ -6,6 +6,7 @@ import type { MeasuredOperator } from './measured-operator.ts';
 import { clear, makeBot, makeNamespaces } from './objects.ts';
 import type { Sizes } from './options.ts';
 import { type Row, ratio } from './report.ts';
+import { wishedToken } from './wished.ts';
 
 interface Setting {
   ground: Ground;
@@ -40,7 +41,7 @@ export async function measureCrowd(of: Setting): Promise<Row[]> {
       const into = place === 'alone' ? (namespaces[round] ?? '') : crowded;
       const bot = place === 'neighbors' ? `newcomer-${round}` : 'bot';
       const file = profile && join(profile, `crowd-${place}-${round}.cpuprofile`);
-      const batch = { name: `${place}${round}`, namespaces: [into], count: sizes.batch, spec: { bot } };
+      const batch = { name: `${place}${round}`, namespaces: [into], count: sizes.batch, wished: wishedToken({ bot }) };
       cpu.set(place, (cpu.get(place) ?? 0) + (await cpuOf(ground, operator, batch, file)));
     }
   }

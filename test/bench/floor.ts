@@ -3,12 +3,14 @@ import { z } from 'zod';
 import type { Api, KubeObject } from '../cluster/api.ts';
 import { connectionOf } from '../cluster/connect.ts';
 import { eventually } from '../cluster/wait.ts';
-import { type Applied, applyToken, requestsInFlight, secretsPath, type TokenSpec, tokensPath } from './objects.ts';
+import { type Applied, apply, objectsPath, requestsInFlight, secretsPath } from './objects.ts';
+import { plurals, type Wished, wishedToken } from './wished.ts';
 
 /** Stands in the texts of a template for the resourceVersion of the object that is patched. */
 export const resourceVersionMark = '<resourceVersion>';
 
 export const Template = z.object({
+  plural: z.enum(plurals),
   name: z.string(),
   uid: z.string(),
   /** JSON of the Secret and of the status that the operator wrote for the token of that name and UID. */
@@ -25,17 +27,23 @@ export interface Issued extends Applied {
 }
 
 /** What the operator writes, taken from a token that it has issued: the bare client writes the same for others. */
-export async function templateOf(api: Api, namespace: string, spec?: TokenSpec): Promise<Template> {
-  const { name, uid } = await applyToken(api, 'template', namespace, 'template-00000', spec);
+export async function templateOf(api: Api, namespace: string, wished: Wished = wishedToken()): Promise<Template> {
+  const { name, uid } = await apply(api, 'template', { namespace, name: 'template-00000' }, wished);
   const token = await eventually('the token that is the template', async () => {
-    const found = await api.get(`${tokensPath(namespace)}/${name}`);
+    const found = await api.get(`${objectsPath(wished.plural, namespace)}/${name}`);
     return WithToken.safeParse(found?.status).success ? found : undefined;
   });
   const secret = await api.get(`${secretsPath(namespace)}/${name}`);
   if (secret === undefined) throw new Error('the token that is the template has no Secret');
   const { type, data } = secret;
   const body = { metadata: { name, ...marksOf(secret) }, type, data };
-  return { name, uid, secret: JSON.stringify(body), status: JSON.stringify({ status: token.status }) };
+  return {
+    plural: wished.plural,
+    name,
+    uid,
+    secret: JSON.stringify(body),
+    status: JSON.stringify({ status: token.status }),
+  };
 }
 
 const WithToken = z.object({ tokenID: z.string() });
@@ -65,7 +73,7 @@ export class BareClient {
   /** Finalizer, Secret, status: one after another. */
   async issue({ namespace, name, uid, resourceVersion }: Applied): Promise<void> {
     const own = (text: string) => this.#own(text, { name, uid });
-    const token = `${tokensPath(namespace)}/${name}`;
+    const token = this.#path(namespace, name);
     const finalizers = ['botmint.dev/revoke'];
     await this.#send('PATCH', token, JSON.stringify({ metadata: { finalizers, resourceVersion } }));
     await this.#send('POST', secretsPath(namespace), own(this.#template.secret));
@@ -78,13 +86,17 @@ export class BareClient {
     const { namespace, name } = issued;
     const versioned = this.#own(secret, { ...issued, resourceVersion: issued.secretResourceVersion });
     await this.#send('PATCH', `${secretsPath(namespace)}/${name}`, versioned);
-    await this.#send('PATCH', `${tokensPath(namespace)}/${name}/status`, this.#own(status, issued));
+    await this.#send('PATCH', `${this.#path(namespace, name)}/status`, this.#own(status, issued));
   }
 
   /** The status once more. */
   async endOverlap(issued: Issued): Promise<void> {
     const { namespace, name } = issued;
-    await this.#send('PATCH', `${tokensPath(namespace)}/${name}/status`, this.#own(this.#rotation.end, issued));
+    await this.#send('PATCH', `${this.#path(namespace, name)}/status`, this.#own(this.#rotation.end, issued));
+  }
+
+  #path(namespace: string, name: string): string {
+    return `${objectsPath(this.#template.plural, namespace)}/${name}`;
   }
 
   get #rotation(): NonNullable<Template['rotation']> {

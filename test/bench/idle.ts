@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../cluster/wait.ts';
 import { total, workSince, writes } from './calls.ts';
 import type { Ground } from './ground.ts';
-import { activeTokens, applyToken, applyTokens, makeNamespaces, secretsPath } from './objects.ts';
+import { activeTokens, apply, applyAll, makeNamespaces, secretsPath } from './objects.ts';
 import type { Options } from './options.ts';
 import type { Row } from './report.ts';
 import { Wave } from './wave.ts';
@@ -50,7 +50,7 @@ async function grow({ ground, say }: Setting, namespaces: readonly string[], fro
   const operator = await ground.operator();
   const name = `idle${to}`;
   await using wave = await Wave.open(ground.plane.kubeconfigPath, name);
-  await applyTokens(ground.api, name, namespaces, to - from);
+  await applyAll(ground.api, name, namespaces, to - from);
   await wave.recorded(to - from);
   // The events that are not written yet may stay so; the counts in the BotUsers must not be left to the next start.
   const counted = async () => (await activeTokens(ground.api)) === to;
@@ -90,7 +90,7 @@ async function measureStart({ ground, say }: Setting, namespace: string, tokens:
 /** From the start of the process to the Secret of a token that was applied in the same moment. */
 async function secondsUntilServed(ground: Ground, namespace: string): Promise<number> {
   const operator = ground.spawnOperator();
-  const { name } = await applyToken(ground.api, 'new', namespace, `new-${Date.now()}`);
+  const { name } = await apply(ground.api, 'new', { namespace, name: `new-${Date.now()}` });
   const path = `${secretsPath(namespace)}/${name}`;
   await eventually('the Secret of the new token', () => ground.api.get(path), { seconds: 60 });
   const seconds = (performance.now() - operator.begunAt) / 1000;

@@ -11,6 +11,7 @@ import { ArgumentInvalid, type Options, parseOptions } from './options.ts';
 import { machine } from './processes.ts';
 import { measureRegistryToken } from './registry-token.ts';
 import { type Row, table, withFigures } from './report.ts';
+import { measureRobots } from './robots.ts';
 import { measureRotation } from './rotation.ts';
 import { measureStatusList } from './status-list.ts';
 
@@ -61,6 +62,7 @@ async function measuredOnGround(options: Options): Promise<Row[]> {
       ...(parts.has('crowd') ? shown(await measureCrowd({ ground, sizes, say, profile })) : []),
       ...(parts.has('latency') ? shown(await measureLatency({ ground, sizes, say })) : []),
       ...(parts.has('status-list') ? shown(await measureStatusList({ ground, quick: options.quick, say })) : []),
+      ...(parts.has('robots') ? shown(await measureRobots({ ground, sizes, say, profile })) : []),
       ...(parts.has('memory') || parts.has('start') ? await measureIdle({ ground, options, say }) : []),
     ];
   } finally {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Api } from '../cluster/api.ts';
 import { eventually } from '../cluster/wait.ts';
 import { inFlight } from './in-flight.ts';
+import { type Plural, plurals, type Wished, wishedToken } from './wished.ts';
 
 /** How many requests are on their way at the same time, in waves of both the bare client and the bench itself. */
 export const requestsInFlight = 32;
@@ -10,7 +11,7 @@ const group = '/apis/botmint.dev/v1alpha1';
 const finalizer = 'botmint.dev/revoke';
 const waveLabel = 'bench';
 
-/** A BotToken that was applied and that nobody has touched yet. */
+/** An object that was applied and that nobody has touched yet. */
 export interface Applied {
   namespace: string;
   name: string;
@@ -18,25 +19,25 @@ export interface Applied {
   resourceVersion: string;
 }
 
-/** What the tokens of a wave have in common, where it is not what somebody would want for CI. */
-export interface TokenSpec {
-  /** The name of the BotUser. */
-  bot?: string;
-  expiresIn?: string;
-  rotation?: { renewBefore?: string; overlap?: string };
+export function objectsPath(plural: Plural, namespace: string): string {
+  return `${group}/namespaces/${namespace}/${plural}`;
 }
 
 export function tokensPath(namespace: string): string {
-  return `${group}/namespaces/${namespace}/bottokens`;
+  return objectsPath('bottokens', namespace);
 }
 
 export function secretsPath(namespace: string): string {
   return `/api/v1/namespaces/${namespace}/secrets`;
 }
 
-/** Path and query of the tokens of one wave, in all namespaces. */
-export function wavePath(wave: string): string {
-  return `${group}/bottokens?labelSelector=${waveLabel}%3D${wave}`;
+function botUsersPath(namespace: string): string {
+  return `${group}/namespaces/${namespace}/botusers`;
+}
+
+/** Path and query of the objects of one wave, in all namespaces. */
+export function wavePath(wave: string, plural: Plural = 'bottokens'): string {
+  return `${group}/${plural}?labelSelector=${waveLabel}%3D${wave}`;
 }
 
 /** Namespaces `<prefix>-<n>`, each with a BotUser `bot`. */
@@ -51,7 +52,7 @@ export async function makeNamespaces(api: Api, prefix: string, count: number): P
 
 /** One more BotUser in a namespace. */
 export async function makeBot(api: Api, namespace: string, name: string): Promise<void> {
-  await api.create(`${group}/namespaces/${namespace}/botusers`, {
+  await api.create(botUsersPath(namespace), {
     apiVersion: 'botmint.dev/v1alpha1',
     kind: 'BotUser',
     metadata: { name },
@@ -59,35 +60,34 @@ export async function makeBot(api: Api, namespace: string, name: string): Promis
   });
 }
 
-/** Applies one token, as somebody would who wants it for CI. */
-export async function applyToken(
+/** Applies one object. */
+export async function apply(
   api: Api,
   wave: string,
-  namespace: string,
-  name: string,
-  { bot = 'bot', expiresIn = '90d', rotation = {} }: TokenSpec = {},
+  { namespace, name }: { namespace: string; name: string },
+  { plural, kind, spec }: Wished = wishedToken(),
 ): Promise<Applied> {
-  const { metadata } = await api.create(tokensPath(namespace), {
+  const { metadata } = await api.create(objectsPath(plural, namespace), {
     apiVersion: 'botmint.dev/v1alpha1',
-    kind: 'BotToken',
+    kind,
     metadata: { name, labels: { [waveLabel]: wave } },
-    spec: { botUserRef: { name: bot }, label: 'CI on the main branch', expiresIn, rotation, secret: {} },
+    spec,
   });
   return { namespace, name, uid: metadata.uid, resourceVersion: metadata.resourceVersion };
 }
 
-/** Applies so many tokens, spread evenly over the namespaces. */
-export function applyTokens(
+/** Applies so many objects, spread evenly over the namespaces. */
+export function applyAll(
   api: Api,
   wave: string,
   namespaces: readonly string[],
   count: number,
-  spec?: TokenSpec,
+  wished?: Wished,
 ): Promise<Applied[]> {
   const numbers = Array.from({ length: count }, (_, n) => n);
   return inFlight(numbers, requestsInFlight, n => {
     const namespace = namespaces[n % namespaces.length] ?? 'default';
-    return applyToken(api, wave, namespace, `${wave}-${String(n).padStart(5, '0')}`, spec);
+    return apply(api, wave, { namespace, name: `${wave}-${String(n).padStart(5, '0')}` }, wished);
   });
 }
 
@@ -104,7 +104,7 @@ const Counted = z.object({ activeTokens: z.number() });
 /** Takes away these namespaces as if nothing had ever been issued in them, and waits for that; no operator may run. */
 export async function clear(api: Api, namespaces: readonly string[]): Promise<void> {
   for (const namespace of namespaces) {
-    for (const path of [tokensPath(namespace), `${group}/namespaces/${namespace}/botusers`]) {
+    for (const path of [...plurals.map(each => objectsPath(each, namespace)), botUsersPath(namespace)]) {
       await inFlight(await api.list(path), requestsInFlight, async ({ metadata: { name, finalizers } }) => {
         if (finalizers?.includes(finalizer)) await api.patch(`${path}/${name}`, { metadata: { finalizers: null } });
         await api.delete(`${path}/${name}`);

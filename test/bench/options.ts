@@ -8,6 +8,7 @@ export const parts = [
   'latency',
   'status-list',
   'registry-token',
+  'robots',
   'memory',
   'start',
 ] as const;

@@ -5,7 +5,7 @@ import { type Issued, marksOf, resourceVersionMark, type Template, templateOf } 
 import type { SeenStatus } from './follow.ts';
 import type { Ground } from './ground.ts';
 import { clear, makeNamespaces, secretsPath, tokensPath, wavePath } from './objects.ts';
-import { due, isOverlapOver, isRotatedTo, turnClock, warmSpec } from './turns.ts';
+import { due, isOverlapOver, isRotatedTo, turnClock, warmTokens } from './turns.ts';
 
 /** What the operator writes for one token: at its issue, at its rotation, and when the overlap of that is over. */
 export async function learnRotation(ground: Ground): Promise<Template> {
@@ -13,7 +13,7 @@ export async function learnRotation(ground: Ground): Promise<Template> {
   const namespaces = await makeNamespaces(api, 'template', 1);
   const [namespace = ''] = namespaces;
   const operator = await ground.operator({ movableClock: true });
-  const template = await templateOf(api, namespace, warmSpec);
+  const template = await templateOf(api, namespace, warmTokens);
   const path = `${tokensPath(namespace)}/${template.name}`;
   const issued = await tokenThat(api, path, isRotatedTo(1));
   await turnClock(api, operator, { clock: due.warm, namespace });

@@ -13,7 +13,7 @@ import type { Row } from './report.ts';
 import { busyRows, endRows, rotationRows } from './rotation-rows.ts';
 import { issuedTokens, learnRotation } from './rotation-template.ts';
 import { applySingles, type Single } from './singles.ts';
-import { due, isOverlapOver, isRotatedTo, turnClock, warmSpec, waveSpec } from './turns.ts';
+import { due, isOverlapOver, isRotatedTo, turnClock, warmTokens, waveTokens } from './turns.ts';
 import { type Span, Wave } from './wave.ts';
 
 interface Setting {
@@ -106,8 +106,8 @@ async function operatorSide(of: Setting, waves: Waves): Promise<Sides<OperatorCo
     `rotation: the operator issues ${sizes.wave} tokens that will be due at once, and rotates ${sizes.warmUp} others`,
   );
   const warm = { wave: 'rotation-warm', count: sizes.warmUp };
-  await issuedWave({ ground, name: warm.wave, namespaces, count: warm.count, spec: warmSpec });
-  await issuedWave({ ground, name: 'rotation', namespaces, count: sizes.wave, spec: waveSpec });
+  await issuedWave({ ground, name: warm.wave, namespaces, count: warm.count, wished: warmTokens });
+  await issuedWave({ ground, name: 'rotation', namespaces, count: sizes.wave, wished: waveTokens });
   await turned(of, waves, { ...warm, clock: due.warm, isRecorded: isRotatedTo(2) });
   await turned(of, waves, { ...warm, clock: due.warmEnd, isRecorded: isOverlapOver });
   await operator.quiet();

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../cluster/wait.ts';
 import { Follow } from './follow.ts';
 import type { Ground } from './ground.ts';
-import { type Applied, applyToken, secretsPath } from './objects.ts';
+import { type Applied, apply, secretsPath } from './objects.ts';
 
 /** One token that was applied by itself. */
 export interface Single {
@@ -40,7 +40,7 @@ export async function applySingles(o: SinglesOptions): Promise<Single[]> {
   for (let n = 0; !isEnough(n); n++) {
     const name = `${o.prefix}-${String(n).padStart(5, '0')}`;
     sent.set(name, performance.now());
-    applying.push(applyToken(ground.api, o.prefix, namespace, name).then(issue));
+    applying.push(apply(ground.api, o.prefix, { namespace, name }).then(issue));
     await sleep(1000 / perSecond);
   }
   await Promise.all(applying);

@@ -1,20 +1,21 @@
 import type { Api } from '../cluster/api.ts';
 import type { SeenStatus } from './follow.ts';
 import type { MeasuredOperator } from './measured-operator.ts';
-import { applyToken, type TokenSpec } from './objects.ts';
+import { apply } from './objects.ts';
+import { wishedToken } from './wished.ts';
 
 const hour = 3600 * 1000;
 const day = 24 * hour;
 
 /** Due for renewal 10 days after their issue: half of a life has no room for jitter. */
-export const warmSpec: TokenSpec = { expiresIn: '20d', rotation: { renewBefore: '10d', overlap: '1h' } };
+export const warmTokens = wishedToken({ expiresIn: '20d', rotation: { renewBefore: '10d', overlap: '1h' } });
 
 /** Due for renewal 12 to 14 days after their issue: the operator spreads them, the turn of its clock brings them together. */
-export const waveSpec: TokenSpec = { expiresIn: '20d', rotation: { renewBefore: '6d', overlap: '1h' } };
+export const waveTokens = wishedToken({ expiresIn: '20d', rotation: { renewBefore: '6d', overlap: '1h' } });
 
 /**
  * How far ahead the operator's clock is when these tokens are due, and when the overlaps of that rotation are over. All
- * before the signing key is due for a rotation of its own. With `waveAgain` those of `warmSpec` are due once more as well.
+ * before the signing key is due for a rotation of its own. With `waveAgain` `warmTokens` are due once more as well.
  */
 export const due = {
   warm: 11 * day,
@@ -42,5 +43,5 @@ export async function turnClock(
   { clock, namespace }: { clock: number; namespace: string },
 ): Promise<void> {
   await operator.setClock(clock);
-  await applyToken(api, 'pilot', namespace, `pilot-${clock}`);
+  await apply(api, 'pilot', { namespace, name: `pilot-${clock}` });
 }

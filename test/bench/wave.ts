@@ -1,6 +1,7 @@
 import { eventually } from '../cluster/wait.ts';
 import { Follow, type SeenStatus } from './follow.ts';
 import { wavePath } from './objects.ts';
+import type { Plural } from './wished.ts';
 
 /** From the first write to the last record of a wave; performance.now(). */
 export interface Span {
@@ -24,9 +25,10 @@ export class Wave {
     kubeconfig: string,
     name: string,
     isRecorded: (status: SeenStatus) => boolean = isIssued,
+    plural: Plural = 'bottokens',
   ): Promise<Wave> {
     const wave = new Wave();
-    wave.#follow = await Follow.open(kubeconfig, wavePath(name), ({ type, object }) => {
+    wave.#follow = await Follow.open(kubeconfig, wavePath(name, plural), ({ type, object }) => {
       if (type === 'ADDED') wave.#applied.add(object.metadata.uid);
       if (type !== 'MODIFIED') return;
       if (wave.#firstWriteAt === 0) wave.#firstWriteAt = performance.now();
