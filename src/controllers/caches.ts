@@ -17,6 +17,8 @@ import { type Metadata, namespaces, secretMetadata } from '../kube/core-kinds.ts
 import { type Key, type KubeObject, keyOf, type Ref } from '../kube/objects.ts';
 import { Reflector } from '../kube/reflector.ts';
 import { Store } from '../kube/store.ts';
+import { copyIndexes, copyingIndexes } from './copy-triggers.ts';
+import { ServiceAccounts } from './service-accounts.ts';
 import { type StatusShard, statusShards } from './status-shard.ts';
 
 const statusListLabel = `${managedLabel}=${managedStatusList}`;
@@ -29,6 +31,7 @@ export class Caches {
     botUser: token => [botUserKeyOf(token)],
     secret: token => [secretKeyOf(token)],
     issuerUID: token => issuerUIDs(token),
+    ...copyingIndexes,
   });
   readonly robots = new Store<RobotAccount>({
     secret: robot => [secretKeyOf(robot)],
@@ -36,6 +39,7 @@ export class Caches {
     issuerUID: robot => issuerUIDs(robot),
     account: robot => [accountKeyOf(robot)],
     namespace: robot => [robot.metadata.namespace ?? ''],
+    ...copyingIndexes,
   });
   readonly botUsers = new Store<BotUser>({
     issuer: botUser => [botUser.spec.issuerRef.name],
@@ -46,13 +50,16 @@ export class Caches {
     url: issuer => (isOfType(issuer, 'jwt') ? [issuer.spec.jwt.issuerURL] : []),
   });
   readonly namespaces = new Store<KubeObject>({});
-  readonly secrets = new Store<Metadata>({});
+  readonly secrets = new Store<Metadata>(copyIndexes);
   /** Of the operator's namespace alone: one in another namespace is nobody's wish. */
   readonly revocations = new Store<Revocation>({ owner: ({ spec }) => [spec.owner.uid] });
   readonly statusLists = new Store<StatusShard>({ issuer: ({ issuerUID }) => [issuerUID] });
+  /** Empty until an object names one. */
+  readonly accounts: ServiceAccounts;
   readonly #reflectors: readonly Following[];
 
   constructor({ namespace, ...o }: { client: Client; namespace: string; log: Log; clock: Clock }) {
+    this.accounts = new ServiceAccounts(o);
     this.#reflectors = [
       new Reflector({ ...o, resource: botTokenKind, store: this.tokens }),
       new Reflector({ ...o, resource: robotAccountKind, store: this.robots }),
@@ -73,7 +80,7 @@ export class Caches {
 
   /** Follows the cluster until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all(this.#reflectors.map(reflector => reflector.run(signal)));
+    await Promise.all([...this.#reflectors, this.accounts].map(each => each.run(signal)));
   }
 
   async whenSynced(signal: AbortSignal): Promise<void> {

@@ -14,6 +14,7 @@ import { type Key, keyOf } from '../kube/objects.ts';
 import type { Store } from '../kube/store.ts';
 import { secretKeyOf } from './caches.ts';
 import { Consumers, Restarts } from './consumers.ts';
+import { Copies, leftBehind } from './copies.ts';
 import { CredentialSecret, type CredentialSecretOptions, type Mint, type Remake } from './credential-secret.ts';
 import { failedList, refusedList } from './failed-attempt.ts';
 import type { HandOver } from './hand-over.ts';
@@ -64,6 +65,7 @@ export class Credentials<T extends Credentialed> {
   readonly #kept: Kept<T>;
   readonly #secrets: CredentialSecretOptions<T>;
   readonly #restarts = new Restarts();
+  readonly #copies: Copies<T>;
 
   constructor(world: World, of: CredentialsOptions<T>) {
     this.#world = world;
@@ -71,6 +73,8 @@ export class Credentials<T extends Credentialed> {
     this.#kept = new Kept(world.client, of.resource, of.store);
     const readings = new SecretReadings();
     this.#secrets = { world, kind: of.kind, mint: of.mint, remake: of.remake, digestKey: of.digestKey, readings };
+    const isCurrent = (object: T, signal: AbortSignal) => this.#isCurrent(object, signal);
+    this.#copies = new Copies({ world, kind: of.kind, store: of.store, digestKey: of.digestKey, isCurrent });
     world.caches.secrets.onChange(({ before, after }) => {
       if (before !== undefined && after === undefined) readings.forget(before.metadata.uid);
     });
@@ -117,6 +121,7 @@ export class Credentials<T extends Credentialed> {
       listed: new Map(listed),
       refused: { ...pass.secret.refused, Revoke: pass.unlisted },
       targets: pass.consumers.seen(object),
+      copies: this.#copies.seen(object),
     };
   }
 
@@ -157,6 +162,8 @@ export class Credentials<T extends Credentialed> {
         return pass.consumers.restart(object, step, signal);
       case 'list':
         return this.#list(object, step, pass, signal);
+      case 'copy':
+        return this.#copies.carryOut(object, step, signal);
       case 'hand-over':
         return this.#of.handOver.carryOut(object, step, signal);
       default:
@@ -183,6 +190,14 @@ export class Credentials<T extends Credentialed> {
   async #release(object: T, signal: AbortSignal): Promise<void> {
     const gone = await this.#kept.release(object, revokeFinalizer, signal);
     if (gone && object.status?.tokenID !== undefined) this.#world.metrics.revoked.inc({ cause: 'deleted' });
+    const left = gone ? this.#copies.left(object) : [];
+    if (left.length > 0)
+      this.#world.report(this.#of.kind.name, object, leftBehind(left), { always: true, action: 'Delete' });
+  }
+
+  async #isCurrent(object: T, signal: AbortSignal): Promise<boolean> {
+    await this.#kept.refresh(object.metadata, signal);
+    return this.#of.store.get(keyOf(object))?.metadata.resourceVersion === object.metadata.resourceVersion;
   }
 
   async #writeStatus(object: T, step: Step & { do: 'write-status' }, signal: AbortSignal): Promise<void> {

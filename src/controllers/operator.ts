@@ -9,6 +9,7 @@ import type { Log } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
 import { Controller, type Outcome } from '../kube/controller.ts';
 import { ControllerMetrics } from '../kube/controller-metrics.ts';
+import { secretMetadata } from '../kube/core-kinds.ts';
 import { type Key, type KubeObject, keyOf } from '../kube/objects.ts';
 import type { Shards } from '../kube/shards.ts';
 import type { Store } from '../kube/store.ts';
@@ -17,6 +18,7 @@ import { BotUsers } from './bot-users.ts';
 import type { Caches } from './caches.ts';
 import { HandOver } from './hand-over.ts';
 import type { Installation } from './installation.ts';
+import { OrphanedCopies } from './orphaned-copies.ts';
 import { RegistryIssuers } from './registry-issuers.ts';
 import { Revocations, revokersOf } from './revocations.ts';
 import { RobotAccounts } from './robot-accounts.ts';
@@ -81,6 +83,7 @@ export class Operator {
       clusterID,
       owns: uid => o.shards.owns(uid),
     });
+    const orphans = new OrphanedCopies({ ...world, log: o.log });
     const metrics = new ControllerMetrics(o.metrics);
     const control = <T extends KubeObject>(of: UnreadableKind<T>, reconcile: Reconcile) => {
       const owns = (key: Key) => isOwned(of.store, key, o.shards);
@@ -123,6 +126,9 @@ export class Operator {
         { resource: revocationKind, store: caches.revocations, finalizer: undefined },
         (key, signal) => revocations.reconcile(key, signal),
       ),
+      orphans: control({ resource: secretMetadata, store: caches.secrets, finalizer: undefined }, (key, signal) =>
+        orphans.reconcile(key, signal),
+      ),
     };
     this.#kinds = [
       kind('ClusterTokenIssuer', controllers.issuers, caches.issuers, o.shards, issuer =>
@@ -136,8 +142,12 @@ export class Operator {
       kind('Revocation', controllers.revocations, caches.revocations, o.shards, revocation =>
         controllers.revocations.add(keyOf(revocation)),
       ),
+      kind('Secret', controllers.orphans, caches.secrets, o.shards, secret =>
+        orphans.addTo(controllers.orphans, secret),
+      ),
     ];
     connect(caches, controllers);
+    orphans.connect(controllers.orphans);
     o.verifierKeys.onChange(() => {
       for (const robot of caches.robots.values()) addRobot(controllers, robot);
     });

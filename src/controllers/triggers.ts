@@ -13,6 +13,7 @@ import type { Controller } from '../kube/controller.ts';
 import type { Metadata } from '../kube/core-kinds.ts';
 import { type KubeObject, keyOf } from '../kube/objects.ts';
 import { botUserKeyOf, type Caches, isOwnedBy, secretKeyOf, usernameKeyOf } from './caches.ts';
+import { connectCopies, waking } from './copy-triggers.ts';
 
 export interface Controllers {
   tokens: Pick<Controller, 'add'>;
@@ -33,6 +34,10 @@ export function connect(caches: Caches, controllers: Controllers): void {
   caches.issuers.onChange(({ before, after }) => issuerChanged(caches, controllers, before, after));
   connectUnreadables(caches, controllers);
   connectBrokenLists(caches, controllers);
+  connectCopies(caches, [
+    waking({ store: caches.tokens, add: token => addToken(controllers, token) }),
+    waking({ store: caches.robots, add: robot => addRobot(controllers, robot) }),
+  ]);
   // A list that is new, or gone: one that somebody edited, restored or deleted looks like that.
   caches.statusLists.onChange(({ before, after }) => {
     const uid = (before === undefined ? after : after === undefined ? before : undefined)?.issuerUID;

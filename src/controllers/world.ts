@@ -60,6 +60,7 @@ export function reporter(o: {
       'WriteRefused',
       'RevocationFailed',
       'RestartFailed',
+      'CopyFailed',
       'KeyWithdrawn',
       'KeyNotFound',
       'ExpiresSoon',

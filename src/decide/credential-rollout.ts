@@ -1,6 +1,6 @@
 import { type Observed, type Step, speaks } from './credential-seen.ts';
 import { isPaused, recordOf, type Status, statusWrite } from './credential-status.ts';
-import { isInForce, verdictOf, withTrouble } from './credential-verdict.ts';
+import { isInForce, troubleOf, verdictOf, withTrouble } from './credential-verdict.ts';
 import { nextOfRollout, openRollout } from './rollout.ts';
 
 /**
@@ -22,5 +22,5 @@ export function rolloutStep(seen: Observed, now: Date): Step | undefined {
   if (next.do === 'wait') return undefined;
   if (next.do !== 'record') return next;
   const fields = { ...object.status, rollout: next.rollout, previous: next.previous } as Status;
-  return statusWrite(object, fields, withTrouble(verdict, next.trouble), now, 'state');
+  return statusWrite(object, fields, withTrouble(verdict, troubleOf(seen, next.trouble, now)), now, 'state');
 }

@@ -3,6 +3,7 @@ import type { Credentialed } from '../api/credentialed.ts';
 import type { Inputs } from '../api/inputs.ts';
 import type { Revocation } from '../api/revocation.ts';
 import type { Change } from './change.ts';
+import type { CopiesSeen, CopyStep } from './copies-seen.ts';
 import type { Operation, Recorded, StatusWrite } from './credential-status.ts';
 import type { Grant, Wish } from './grant.ts';
 import type { Estate } from './hand-over.ts';
@@ -63,6 +64,8 @@ export interface Observed {
   refused: { readonly [operation in Operation]?: Refused | undefined };
   /** What live reads of this pass have shown of the workloads of an open roll-out. */
   targets: TargetsSeen;
+  /** Left out where there are no copies, and none are asked for. */
+  copies?: CopiesSeen | undefined;
 }
 
 /** Where whom it speaks for is there, and can be read. */
@@ -110,6 +113,8 @@ export type Step =
   | { do: 'list'; issuer: { uid: string }; changes: readonly ListChange[] }
   /** Read workloads, or restart one: for an open roll-out. */
   | Exclude<RolloutStep, { do: 'record' | 'wait' }>
+  /** Make, put right or take away copies of the Secret. */
+  | CopyStep
   /** Make a Revocation that takes an estate over, or add the estate to the one that stands. */
   | { do: 'hand-over'; estate: Estate; over: Revocation | undefined; verdict: Verdict }
   | StatusWrite

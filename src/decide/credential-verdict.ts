@@ -3,6 +3,7 @@ import type { Reason, Verdict } from '../api/conditions.ts';
 import type { Credentialed } from '../api/credentialed.ts';
 import type { Inputs } from '../api/inputs.ts';
 import { isCutShort } from './change.ts';
+import { copyTrouble } from './copies.ts';
 import { type Observed, type Refused, type Step, secretNameOf, speaks } from './credential-seen.ts';
 import {
   dateOf,
@@ -88,13 +89,30 @@ export function stalled(reason: Reason, message: string): Verdict {
   return { state: 'stalled', reason, message };
 }
 
-/** The verdict with what is wrong about the restart of consumers, where nothing more important is to be said. */
-export function withTrouble(verdict: Verdict, trouble: string | undefined): Verdict {
+/** The verdict with what is wrong beside the credential itself, where nothing more important is to be said. */
+export function withTrouble(verdict: Verdict, trouble: Trouble | undefined): Verdict {
   if (trouble === undefined || verdict.reason !== 'Issued') return verdict;
-  return { state: verdict.state, reason: 'RestartFailed', message: trouble };
+  return { state: verdict.state, ...trouble };
 }
 
-function troubleOf(seen: Observed, now: Date): string | undefined {
+/** What is wrong with copies of the Secret, or with the restart of consumers. */
+export interface Trouble {
+  reason: Reason;
+  message: string;
+}
+
+export function troubleOf(seen: Observed, restartTrouble: string | undefined, now: Date): Trouble | undefined {
+  const copies = copyTrouble(seen, now);
+  if (copies !== undefined) return { reason: 'CopyFailed', message: copies };
+  return restartTrouble === undefined ? undefined : { reason: 'RestartFailed', message: restartTrouble };
+}
+
+/** The same as `issued`, with what is wrong about its copies. */
+export function issuedWith(seen: Observed, inputs: Inputs, now: Date): Verdict {
+  return withTrouble(issued(seen.object, inputs), troubleOf(seen, undefined, now));
+}
+
+function restartTrouble(seen: Observed, now: Date): string | undefined {
   const { object, targets } = seen;
   const rollout = openRollout(object);
   const next = rollout && nextOfRollout(seen, rollout, targets, now);
@@ -112,7 +130,13 @@ function servedBy({ kind, object, principal }: Observed): object {
 export function report(seen: Observed, verdict: Verdict, now: Date, pollSeconds?: number): Step {
   const { object } = seen;
   const { retry: _, ...fields } = { ...object.status, ...servedBy(seen) };
-  const write = statusWrite(object, fields, withTrouble(verdict, troubleOf(seen, now)), now, 'state');
+  const write = statusWrite(
+    object,
+    fields,
+    withTrouble(verdict, troubleOf(seen, restartTrouble(seen, now), now)),
+    now,
+    'state',
+  );
   if (write !== undefined) return write;
   const poll = pollSeconds === undefined ? undefined : new Date(now.getTime() + pollSeconds * 1000);
   return { do: 'rest', until: earliest(poll, nextTime(object, now)) };

@@ -3,6 +3,7 @@ import type { Reason, Verdict } from '../api/conditions.ts';
 import { type Credentialed, mostPrevious } from '../api/credentialed.ts';
 import type { Inputs } from '../api/inputs.ts';
 import type { Change } from './change.ts';
+import { afterCopies, heldByCopies } from './copies.ts';
 import { deletion, revocation, revokedVerdict, withoutBotUser } from './credential-end.ts';
 import { isListedInvalid, issue, overlapSecondsOf, reissue } from './credential-issue.ts';
 import { rolloutStep } from './credential-rollout.ts';
@@ -22,7 +23,16 @@ import {
   revisionOf,
   statusWrite,
 } from './credential-status.ts';
-import { heldBack, isOver, issued, refusal, report, secretInUse, stalled, verdictOf } from './credential-verdict.ts';
+import {
+  heldBack,
+  isOver,
+  issuedWith,
+  refusal,
+  report,
+  secretInUse,
+  stalled,
+  verdictOf,
+} from './credential-verdict.ts';
 import { differ } from './digest.ts';
 import { type Wish, withinOf } from './grant.ts';
 import { afterListing } from './listing.ts';
@@ -35,7 +45,8 @@ const foreignSecretPollSeconds = 15;
 export function decide(seen: Observed, now: Date): Step {
   const step = ownStep(seen, now);
   const isIdle = step.do === 'rest' || (step.do === 'write-status' && step.because === 'state');
-  return afterListing(seen, (isIdle ? rolloutStep(seen, now) : undefined) ?? step, now);
+  const next = (isIdle ? rolloutStep(seen, now) : undefined) ?? step;
+  return heldByCopies(seen, afterListing(seen, afterCopies(seen, next, now), now), now);
 }
 
 function ownStep(seen: Observed, now: Date): Step {
@@ -174,7 +185,7 @@ function takeOver(seen: Found, secret: OwnSecret, marks: Marks & { inputs: Input
     ...kind.served(object, marks.inputs, withinOf(principal.grant)),
   };
   const because = object.status?.tokenID === marks.tokenID ? 'state' : 'issued';
-  const write = statusWrite(object, status, issued(object, marks.inputs), now, because);
+  const write = statusWrite(object, status, issuedWith(seen, marks.inputs, now), now, because);
   return write ?? { do: 'rest', until: nextTime(object, now) };
 }
 

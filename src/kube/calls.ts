@@ -49,6 +49,11 @@ export interface NewObject {
   metadata: Ref;
 }
 
+/** One change of a JSON patch; `path` is a JSON pointer. */
+export type Operation =
+  | { op: 'add' | 'replace' | 'test'; path: string; value: unknown }
+  | { op: 'remove'; path: string };
+
 const json = 'application/json';
 const metadataAccept = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 const metadataListAccept = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';

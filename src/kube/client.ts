@@ -5,6 +5,7 @@ import {
   listAccept,
   listQuery,
   type NewObject,
+  type Operation,
   type Page,
   pageOf,
   preconditioned,
@@ -82,6 +83,22 @@ export class Client {
       body: preconditioned(body, options.resourceVersion),
       contentType: 'application/merge-patch+json',
     };
+    return resource.parse(await this.#call('patch', 'PATCH', resource, path, options, content));
+  }
+
+  /**
+   * JSON patch (RFC 6902) of the object at exactly the resourceVersion that was read, for a list that others keep entries in
+   * as well: isInvalid(error) when it has moved, or when the patch does not fit; isNotFound(error) when it is gone.
+   */
+  async patchJSON<T extends KubeObject>(
+    resource: Resource<T>,
+    ref: Ref,
+    operations: readonly Operation[],
+    options: ReadOptions & { resourceVersion: string },
+  ): Promise<T> {
+    const path = withQuery(objectPath(resource, ref), { fieldManager });
+    const read = { op: 'test', path: '/metadata/resourceVersion', value: options.resourceVersion };
+    const content = { body: JSON.stringify([read, ...operations]), contentType: 'application/json-patch+json' };
     return resource.parse(await this.#call('patch', 'PATCH', resource, path, options, content));
   }
 

@@ -14,6 +14,11 @@ export interface ConfigMap extends KubeObject {
   data: Readonly<Record<string, string>>;
 }
 
+/** What botmint reads of a ServiceAccount: the Secrets that its pods pull images with, by name and in order. */
+export interface ServiceAccount extends KubeObject {
+  imagePullSecrets: readonly string[];
+}
+
 export interface Lease extends KubeObject {
   spec: LeaseSpec;
 }
@@ -37,6 +42,11 @@ export const secretMetadata: Resource<Metadata> = {
 };
 
 export const configMaps: Resource<ConfigMap> = { ...core('configmaps', 'ConfigMap', true), parse: parseConfigMap };
+
+export const serviceAccounts: Resource<ServiceAccount> = {
+  ...core('serviceaccounts', 'ServiceAccount', true),
+  parse: parseServiceAccount,
+};
 
 export const namespaces: Resource = { ...core('namespaces', 'Namespace', false), parse: parseKubeObject };
 
@@ -78,6 +88,18 @@ function parseSecret(value: unknown): Secret {
 function parseConfigMap(value: unknown): ConfigMap {
   const object = parseKubeObject(value);
   return { ...head(object), data: strings(object.data) };
+}
+
+/** Of its metadata only what tells it from others: there is one in every namespace, and a cache may hold them all. */
+function parseServiceAccount(value: unknown): ServiceAccount {
+  const object = parseKubeObject(value);
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const listed = Array.isArray(object.imagePullSecrets) ? object.imagePullSecrets : [];
+  return {
+    metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
+    // One entry for each, so that the places in the list stay what they are.
+    imagePullSecrets: listed.map(each => (isRecord(each) && typeof each.name === 'string' ? each.name : '')),
+  };
 }
 
 function parseLease(value: unknown): Lease {

@@ -189,6 +189,8 @@ export class Operator {
       case 'list':
         this.#list(step, fault);
         break;
+      case 'copy':
+        throw new Error('nobody in this world asks for copies');
       default:
         unreachable(step);
     }

@@ -71,6 +71,8 @@ const clusterRights = [
   ': secrets: get, list, watch, create, patch, delete',
   // allowedNamespaces
   ': namespaces: get, list, watch',
+  // secret.copies.imagePullSecretsOf
+  ': serviceaccounts: get, list, watch, patch',
   // spec.restart
   'apps: deployments, statefulsets, daemonsets: get, patch',
   'events.k8s.io: events: create, patch',
@@ -156,6 +158,10 @@ test.each<[boolean, string, string | undefined]>([
   [false, 'get configmaps', 'any'],
   [false, 'patch configmaps', 'any'],
   [false, 'patch leases.coordination.k8s.io', 'kube-system'],
+  [true, 'patch serviceaccounts', 'any'],
+  [false, 'create serviceaccounts', 'any'],
+  [false, 'update serviceaccounts', 'any'],
+  [false, 'delete serviceaccounts', 'any'],
   [false, 'create serviceaccounts/token', 'any'],
   [false, 'impersonate users', undefined],
   [false, 'create pods', 'any'],
