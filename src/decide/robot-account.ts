@@ -94,12 +94,13 @@ function withEnd(recorded: RobotInputs, { expiresIn, notAfter, robot: { host } }
 }
 
 /**
- * What is in force is what the issuer has allowed, and until it has allowed something else that stays. It is never read out
- * of the Secret: who may edit that must not give a robot more than its spec does.
+ * What is in force is what the issuer has allowed, and until it has allowed something else that stays, less what the spec has
+ * taken away since: for less nobody has to ask. It is never read out of the Secret: who may edit that must not give a robot
+ * more than its spec does.
  */
 function served(object: Credentialed, recorded: RobotInputs, wish: RobotWish['robot'] | undefined): object {
   const { spec, status } = object as RobotAccount; // the inputs say that it is one
-  const { permissions, withoutEffect } = wish ?? status ?? {};
+  const { permissions, withoutEffect } = wish ?? stillServed(spec, status);
   return {
     id: recorded.robot.id,
     fullName: recorded.username,
@@ -108,4 +109,16 @@ function served(object: Credentialed, recorded: RobotInputs, wish: RobotWish['ro
     permissions,
     withoutEffect: withoutEffect?.length === 0 ? undefined : withoutEffect,
   };
+}
+
+/** What is in force and still in the spec. One that names no permissions takes none away. */
+function stillServed({ project, permissions, projects = [] }: RobotAccount['spec'], status: RobotAccount['status']) {
+  const named = project === undefined ? projects : [{ name: project, permissions }];
+  const inForce = status?.permissions?.flatMap(each => {
+    const wish = named.find(({ name }) => name === each.project);
+    const still = (word: string) => wish?.permissions?.some(permission => permission === word) ?? true;
+    return wish === undefined ? [] : [{ ...each, permissions: each.permissions.filter(still) }];
+  });
+  const all = new Set(inForce?.flatMap(each => each.permissions));
+  return { permissions: inForce, withoutEffect: status?.withoutEffect?.filter(word => all.has(word)) };
 }

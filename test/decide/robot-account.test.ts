@@ -178,6 +178,25 @@ describe('permissions', () => {
     expect(status?.withoutEffect).toEqual(['CreateScan']);
   });
 
+  test.each<[string, Partial<Situation>]>([
+    ['the issuer allows nothing any more', { issuer: { ...registry, spec: { ...registry.spec, limits: {} } } }],
+    ['the issuer is gone', { issuer: undefined }],
+  ])('that are taken away go, and none is added, also when %s', (_, change) => {
+    const robot = withSpec({ permissions: ['PullArtifacts', 'CreateTag'] });
+    const { status } = recorded(seen({ robot, ...change }));
+    expect(status?.permissions).toEqual([{ project: 'payments', permissions: ['PullArtifacts'] }]);
+  });
+
+  test('of a project that is taken out go', () => {
+    const projects = (...names: string[]) => names.map(name => ({ name, permissions: ['PullArtifacts' as const] }));
+    const { project: _, permissions: __, ...spec } = served.spec;
+    const inForce = projects('payments', 'shop').map(({ name, permissions }) => ({ project: name, permissions }));
+    const robot = { ...served, spec: { ...spec, projects: projects('shop') } };
+    const status = { ...served.status, permissions: inForce };
+    const after = recorded(seen({ robot: { ...robot, status }, issuer: undefined }));
+    expect(after.status?.permissions).toEqual([{ project: 'shop', permissions: ['PullArtifacts'] }]);
+  });
+
   test('are served also while its Secret cannot be written', () => {
     const permissions = ['PullArtifacts' as const];
     const robot = withSpec({ permissions }, annotated({ [rotateAnnotation]: '1' }));
@@ -224,8 +243,9 @@ describe('a robot that is disabled', () => {
     const permissions = ['PullArtifacts' as const];
     const robot = withSpec({ disabled: true, permissions });
     expect(recorded(seen({ robot })).status?.permissions).toEqual([{ project: 'payments', permissions }]);
+    const more = withSpec({ disabled: true, permissions: ['PushArtifacts', 'PullArtifacts', 'CreateTag'] });
     const issuer = { ...registry, spec: { ...registry.spec, limits: {} } };
-    expect(recorded(seen({ robot, issuer })).status?.permissions).toEqual(served.status?.permissions);
+    expect(recorded(seen({ robot: more, issuer })).status?.permissions).toEqual(served.status?.permissions);
   });
 
   test('has no pods restarted', () => {
