@@ -1,12 +1,18 @@
+import type { Credentialed } from '../../src/api/credentialed.ts';
 import { BackendModel } from './backend/model.ts';
 import { type Run as BackendRun, more, wrongWays, yardsticks } from './backend/runs.ts';
+import type { Beside } from './credential/contents.ts';
+import type { Walked } from './credential/kind.ts';
+import type { Scenario } from './credential/model.ts';
 import { CredentialModel } from './credential/model.ts';
 import { explore, type Report } from './explore.ts';
+import { robotAccountWorld } from './robot/robot-accounts.ts';
+import { scenarios as robotScenarios } from './robot/scenarios.ts';
 import { botTokenWorld } from './token/bot-tokens.ts';
 import { mostStates, scenarios } from './token/scenarios.ts';
 
 /** What a run is about: the parts of the table. */
-export type Group = 'token' | 'yardstick' | 'more' | 'wrong way';
+export type Group = 'token' | 'robot' | 'yardstick' | 'more' | 'wrong way';
 
 /** One exploration by name, so that a worker thread can be told which. */
 export interface Run {
@@ -33,18 +39,33 @@ function ofBackend(group: Group, { name, rules, wrong, yardstick }: BackendRun):
   };
 }
 
+/** `onlyFull`: too large for the tests; `full`: the bound where everything is asked for. */
+interface CredentialRun<T extends Credentialed> extends Scenario<T> {
+  full?: Partial<Scenario<T>>;
+  onlyFull?: true;
+}
+
+function ofCredentials<T extends Credentialed, B extends Beside>(
+  group: Group,
+  of: Walked<T, B>,
+  { full: whole, onlyFull, ...scenario }: CredentialRun<T>,
+): Run {
+  return {
+    ...(onlyFull && { onlyFull }),
+    group,
+    name: scenario.name,
+    go: (full: boolean) =>
+      full
+        ? explore(new CredentialModel(of, { ...scenario, ...whole }), { mostStates })
+        : explore(new CredentialModel(of, scenario)),
+  };
+}
+
 /** Everything that is explored. The long ones come first, so that two workers end at about the same time. */
 export const runs: readonly Run[] = [
   ...yardsticks.toReversed().map(run => ofBackend('yardstick', run)),
   ...more.map(run => ofBackend('more', run)),
-  ...scenarios.map(({ full: whole, onlyFull, ...scenario }) => ({
-    ...(onlyFull && { onlyFull }),
-    group: 'token' as const,
-    name: scenario.name,
-    go: (full: boolean) =>
-      full
-        ? explore(new CredentialModel(botTokenWorld, { ...scenario, ...whole }), { mostStates })
-        : explore(new CredentialModel(botTokenWorld, scenario)),
-  })),
+  ...scenarios.map(run => ofCredentials('token', botTokenWorld, run)),
+  ...robotScenarios.map(run => ofCredentials('robot', robotAccountWorld, run)),
   ...wrongWays.map(run => ofBackend('wrong way', run)),
 ];

@@ -103,7 +103,8 @@ class Acting<T extends Credentialed, B extends Beside> {
       case 'restart-workload':
       case 'hand-over':
       case 'list':
-        // Nothing here restarts anything or stands in a status list, and no revocation is held up.
+      case 'copy':
+        // Nothing here restarts anything, is copied or stands in a status list, and no revocation is held up.
         throw new Error(`${step.do}: no scenario has this`);
       default:
         return unreachable(step);

@@ -124,9 +124,19 @@ export class Standing<T extends Credentialed, B extends Beside> {
     if (late !== 0 && late !== lateKind.deleteSecret)
       add(late === lateKind.object ? 'objects' : 'secrets', words[at.late + 1] ?? 0);
     const inSecret = words[at.secret] === 0 ? undefined : this.#inSecret(words[at.secret] ?? 0);
-    const all = [...this.#publishedIn(words), ...(inSecret === undefined ? [] : [inSecret])];
+    // Of what is recorded the Secret may have been taken away before.
+    const recorded = Array.from({ length: layout.objects }, (_, t) => this.#recordedIn(words[layout.object(t)] ?? 0));
+    const all = [...this.#publishedIn(words), ...[inSecret, ...recorded].filter(one => one !== undefined)];
     const kept = all.filter(({ tokenID }) => named.has(tokenID)).map(one => this.#published.numberOf(one));
     return kept.length === 0 ? 0 : this.#sets.numberOf([...new Set(kept)].sort((a, b) => a - b));
+  }
+
+  #recordedIn(content: number): Published | undefined {
+    if (content === 0) return undefined;
+    const object = this.#turns.contents.objects.valueOf(content);
+    const record = recordOf(object);
+    if (record === undefined || record === 'unknown') return undefined;
+    return publishedAs({ ...record, uid: object.metadata.uid, name: object.metadata.name }, this.#of);
   }
 
   #inSecret(content: number): Published | undefined {
@@ -261,9 +271,16 @@ function publishedBy<T extends Credentialed, B extends Beside>(
   const recorded = parseInputsText(annotations?.[inputsAnnotation]);
   const { [tokenIDAnnotation]: tokenID, [ownerUIDAnnotation]: uid, [revisionAnnotation]: revision } = annotations ?? {};
   if (name === undefined || recorded === undefined || tokenID === undefined || uid === undefined) return undefined;
+  return publishedAs({ uid, name, tokenID, revision: Number(revision), inputs: recorded }, of);
+}
+
+function publishedAs<T extends Credentialed, B extends Beside>(
+  { uid, name, tokenID, revision, inputs }: Omit<Published, 'shown'>,
+  of: Walked<T, B>,
+): Published | undefined {
   const looks = new Set<string>(of.kind.revisable);
-  const bare = { ...recorded, digest: '', secret: { data: [], labels: {}, annotations: {} } };
-  const inputs = Object.fromEntries(Object.entries(bare).filter(([field]) => !looks.has(field))) as typeof recorded;
-  const shown = of.shownBy(tokenID, recorded);
-  return shown === undefined ? undefined : { uid, name, tokenID, revision: Number(revision), inputs, shown };
+  const bare = { ...inputs, digest: '', secret: { data: [], labels: {}, annotations: {} } };
+  const kept = Object.fromEntries(Object.entries(bare).filter(([field]) => !looks.has(field))) as typeof inputs;
+  const shown = of.shownBy(tokenID, inputs);
+  return shown === undefined ? undefined : { uid, name, tokenID, revision, inputs: kept, shown };
 }

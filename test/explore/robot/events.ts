@@ -1,0 +1,82 @@
+import type { ClusterTokenIssuer, IssuerOf } from '../../../src/api/cluster-token-issuer.ts';
+import { isOfType } from '../../../src/api/cluster-token-issuer.ts';
+import { parseInputsText } from '../../../src/api/inputs.ts';
+import { inputsAnnotation } from '../../../src/api/names.ts';
+import type { RobotAccount } from '../../../src/api/robot-account.ts';
+import { commonEvents, type Users } from '../credential/events.ts';
+import type { Event, Manifests } from '../credential/kind.ts';
+import { type Source, sources } from './source.ts';
+
+type World = Users<RobotAccount, Source>;
+
+/** Everything that can happen to the objects of a robot, by name. */
+export function eventsOf(manifests: Manifests<RobotAccount, Source>): {
+  readonly [name: string]: Event<RobotAccount, Source>;
+} {
+  const [manifest] = manifests.objects;
+  const { secret } = manifest.spec;
+  return {
+    ...commonEvents(manifests, 'robot'),
+    'gives it more': world => world.changeSpec({ permissions: ['PushArtifacts', 'PullArtifacts', 'DeleteArtifacts'] }),
+    'gives it less': world => world.changeSpec({ permissions: ['PullArtifacts'] }),
+    'wants a longer life': world => world.changeSpec({ expiresIn: '8d' }),
+    'wants a shorter life': world => world.changeSpec({ expiresIn: '2d' }),
+    'wants no end': world => world.changeSpec({ expiresIn: 'never' }),
+    'sets an end': world => world.changeSpec({ notAfter: '2026-12-03T00:00:00Z' }),
+    'disables it': world => world.changeSpec({ disabled: true }),
+    'enables it': world => world.object()?.spec.disabled === true && world.changeSpec({ disabled: false }),
+    'disables the other robot': world => world.changeSpec({ disabled: true }, 1),
+    'brings an own secret': world =>
+      world.changeSpec({ secret: { ...secret, valueFrom: { secretKeyRef: { name: 'mine', key: 'secret' } } } }),
+    'takes the own secret out': world => world.object()?.spec.secret.valueFrom !== undefined && ownless(world),
+    'makes the source': world => world.applyBeside(sources.first),
+    'makes the source anew': world => world.applyBeside(sources.anew),
+    'changes the source': world => world.changeBeside(() => sources.second),
+    'makes the source weak': world => world.changeBeside(() => sources.weak),
+    'takes the key out of the source': world => world.changeBeside(() => sources.keyless),
+    'deletes the source': world => world.deleteBeside(),
+    'lowers the ceiling': world => world.changeIssuer(issuer => withCeiling(issuer, ['PullArtifacts'], 2)),
+    'allows nothing any more': world => world.changeIssuer(issuer => withCeiling(issuer, [], 2)),
+    'has a low ceiling': world => world.changeIssuer(issuer => withCeiling(issuer, ['PullArtifacts'], 1)),
+    'raises the ceiling': world => world.changeIssuer(issuer => withCeiling(issuer, ['*'])),
+    'moves the registry': world => world.changeIssuer(moved),
+    'writes a later end into the Secret': writesLaterEnd,
+    'lets 30 minutes pass': world => world.passTime(30),
+    'lets 2 hours pass': world => world.passTime(2 * 60),
+    'lets 3 days pass': world => world.passTime(3 * 24 * 60),
+    'lets 5 days pass': world => world.passTime(5 * 24 * 60),
+  };
+}
+
+function ownless(world: World): boolean {
+  const { valueFrom: _, ...secret } = world.object()?.spec.secret ?? {};
+  return world.changeSpec({ secret: secret as RobotAccount['spec']['secret'] });
+}
+
+/** `generation`: 1 where it was so from the start, 2 where something was taken away, so that it is known of what is in force. */
+function withCeiling(
+  issuer: ClusterTokenIssuer,
+  permissions: NonNullable<ClusterTokenIssuer['spec']['limits']['permissions']>,
+  generation = issuer.metadata.generation ?? 1,
+): ClusterTokenIssuer {
+  const { spec, metadata } = issuer;
+  return {
+    ...issuer,
+    metadata: { ...metadata, generation },
+    spec: { ...spec, limits: { ...spec.limits, permissions } },
+  };
+}
+
+function moved(issuer: ClusterTokenIssuer): IssuerOf<'registry'> | undefined {
+  if (!isOfType(issuer, 'registry')) return undefined;
+  return { ...issuer, spec: { ...issuer.spec, registry: { ...issuer.spec.registry, host: 'moved.example.com' } } };
+}
+
+/** Whoever may edit the Secret tries to give its robot a longer life. */
+function writesLaterEnd(world: World): boolean {
+  const text = world.secret()?.metadata.annotations?.[inputsAnnotation];
+  const inputs = parseInputsText(text);
+  if (inputs === undefined) return false;
+  const forged = { ...inputs, expiresIn: '900d', expiresAt: '2029-05-19T00:00:00Z' };
+  return world.patchSecret({ metadata: { annotations: { [inputsAnnotation]: JSON.stringify(forged) } } });
+}
