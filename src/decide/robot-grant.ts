@@ -1,6 +1,7 @@
 import { type IssuerOf, isOfType } from '../api/cluster-token-issuer.ts';
 import { permissions as allPermissions, type Permission } from '../api/permissions.ts';
 import type { RobotAccount } from '../api/robot-account.ts';
+import { issuerOf } from './credential-status.ts';
 import {
   askedBy,
   exceeds,
@@ -96,7 +97,7 @@ function usable(robot: RobotAccount, seen: RobotSeen, now: Date): Grant<IssuerOf
     return stalls('UnsupportedByIssuer', `${name} has no robot accounts: name an issuer of type registry`);
   if (spec.adoptionPolicy === 'Adopt')
     return stalls('UnsupportedByIssuer', `spec.adoptionPolicy Adopt: ${name} has no robots of its own; set Refuse`);
-  const first = seen.rivals.find(rival => isOlder(rival, robot));
+  const first = seen.rivals.find(rival => precedes(rival, robot, issuer));
   if (first !== undefined) {
     const older = `RobotAccount ${first.metadata.name} in namespace ${first.metadata.namespace}`;
     return stalls(
@@ -106,6 +107,12 @@ function usable(robot: RobotAccount, seen: RobotSeen, now: Date): Grant<IssuerOf
   }
   const stalled = issuer.status?.conditions?.find(({ type, status }) => type === 'Stalled' && status === 'True');
   return stalled === undefined ? { allowed: true, value: issuer } : stalledIssuer(issuer, stalled.message);
+}
+
+/** Who logs in with the name keeps it: of two that were made in the same second, the first to be issued may have the greater UID. */
+function precedes(rival: RobotAccount, robot: RobotAccount, { metadata: { uid } }: IssuerOf<'registry'>): boolean {
+  const [theirs, ours] = [rival, robot].map(each => issuerOf(each)?.uid === uid);
+  return theirs === ours ? isOlder(rival, robot) : theirs === true;
 }
 
 /** A secret of one's own that is not there yet, or gone, or against the rules. Its value is in no message. */

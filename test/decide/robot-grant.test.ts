@@ -101,6 +101,21 @@ describe('a robot is refused', () => {
     const newer = { ...older, metadata: { ...older.metadata, uid: 'z' } };
     expect(told({ rivals: [newer] })).toBe('Ready=True, Issued');
   });
+
+  test('of two that were made in the same second, the one that was issued first keeps the full name', () => {
+    expect(older.metadata.creationTimestamp).toBe(served.metadata.creationTimestamp);
+    expect(told({ rivals: [older] })).toBe('Ready=True, Issued');
+    const first = {
+      ...older,
+      metadata: { ...older.metadata, uid: 'z' },
+      status: { ...older.status, tokenID: 'z.3.kq0wfY2nq3Vb1x9T' },
+    };
+    const given = { robot: finalized, secret: gone };
+    expect(told({ ...given, rivals: [first] })).toBe('Ready=False, Stalled=True, UsernameTaken');
+    const ofAnother = { ...inputs, issuer: { ...inputs.issuer, uid: 'another' } };
+    const leftOver = { ...first, status: { ...first.status, issued: { ...served.status?.issued, inputs: ofAnother } } };
+    expect(decide(seen({ ...given, rivals: [leftOver as RobotAccount] }), now)).toMatchObject({ do: 'issue' });
+  });
 });
 
 test('a robot of several projects is one of the system', () => {
