@@ -126,6 +126,10 @@ export class Site {
     return this.api.get(`/apis/botmint.dev/v1alpha1/namespaces/${namespace}/bottokens/${name}`);
   }
 
+  robot(namespace: string, name: string): Promise<KubeObject | undefined> {
+    return this.api.get(`/apis/botmint.dev/v1alpha1/namespaces/${namespace}/robotaccounts/${name}`);
+  }
+
   botUser(namespace: string, name: string): Promise<KubeObject | undefined> {
     return this.api.get(`/apis/botmint.dev/v1alpha1/namespaces/${namespace}/botusers/${name}`);
   }
@@ -146,7 +150,7 @@ export class Site {
 
   /** Waits until the Ready condition has this reason at the current generation. */
   ready(
-    kind: 'bottokens' | 'botusers',
+    kind: 'bottokens' | 'botusers' | 'robotaccounts',
     namespace: string,
     name: string,
     reason: string,
@@ -174,9 +178,9 @@ export class Site {
     return this.#relyingParty.introspect(this.operator.started.port, token, issuer);
   }
 
-  /** A request to the operator's TLS port, verified with the published CA. */
-  fetch(path: string, o: Parameters<RelyingParty['fetch']>[2] = {}): Promise<Answer> {
-    return this.#relyingParty.fetch(this.operator.started.port, path, o);
+  /** A request to the TLS port of the operator, or of another one, verified with the published CA. */
+  fetch(path: string, o: Parameters<RelyingParty['fetch']>[2] = {}, by = this.operator): Promise<Answer> {
+    return this.#relyingParty.fetch(by.started.port, path, o);
   }
 
   /** Every token that the operator has sent to the API server since that request, whether the write was carried out or not. */
@@ -205,6 +209,7 @@ const policies = '/apis/admissionregistration.k8s.io/v1';
 const collections: Record<string, { base: string; plural: string; cluster?: boolean } | undefined> = {
   BotUser: { base: own, plural: 'botusers' },
   BotToken: { base: own, plural: 'bottokens' },
+  RobotAccount: { base: own, plural: 'robotaccounts' },
   ClusterTokenIssuer: { base: own, plural: 'clustertokenissuers', cluster: true },
   ConfigMap: { base: '/api/v1', plural: 'configmaps' },
   Secret: { base: '/api/v1', plural: 'secrets' },

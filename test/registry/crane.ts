@@ -34,15 +34,20 @@ export class Crane {
   }
 
   /** Runs it as somebody who is logged in to the host, or as nobody. */
-  async run(args: readonly string[], as?: { host: string; login: Login }): Promise<Ran> {
-    const config = join(this.#directory, randomUUID());
-    await mkdir(config);
+  run(args: readonly string[], as?: { host: string; login: Login }): Promise<Ran> {
     const auths = as === undefined ? {} : { [as.host]: { auth: encoded(as.login) } };
-    await writeFile(join(config, 'config.json'), JSON.stringify({ auths }), { mode: 0o600 });
+    return this.runWith(JSON.stringify({ auths }), args);
+  }
+
+  /** Runs it with this configuration of docker: what an image pull secret holds. */
+  async runWith(config: string, args: readonly string[]): Promise<Ran> {
+    const home = join(this.#directory, randomUUID());
+    await mkdir(home);
+    await writeFile(join(home, 'config.json'), config, { mode: 0o600 });
     const env = {
       PATH: process.env.PATH,
-      HOME: config,
-      DOCKER_CONFIG: config,
+      HOME: home,
+      DOCKER_CONFIG: home,
       SSL_CERT_FILE: join(this.#directory, 'ca.pem'),
     };
     return ran(spawn(this.#binary, args, { env, stdio: ['ignore', 'pipe', 'pipe'] }));

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, request } from 'node:https';
 import type { Authority } from '../cluster/certificates.ts';
+import type { Crane, Login, Ran } from './crane.ts';
 
 /** Stands in front of a registry and can hold up requests of one method, so that a push is in progress for as long as a test wants. */
 export class Gate {
@@ -55,6 +56,21 @@ export class Gate {
     this.#server.closeAllConnections();
     await new Promise(resolve => this.#server.close(resolve));
   }
+}
+
+/** A push of a new image that stands still in the middle of its layer. Whoever asked for it closes the gate. */
+export async function heldPush(
+  of: { port: number; web: Authority; crane: Crane },
+  login: Login,
+  name: string,
+): Promise<{ push: Promise<Ran>; gate: Gate }> {
+  const gate = await Gate.before(of.port, of.web, 'PATCH');
+  const args = ['append', '-f', await of.crane.layer(300_000), '-t', `${gate.host}/${name}`];
+  const push = of.crane.run(args, { host: gate.host, login });
+  const ended = push.then(({ stderr }) => Promise.reject(new Error(`the push was over before it was held: ${stderr}`)));
+  await Promise.race([gate.arrived, ended]);
+  ended.catch(() => undefined); // it ends later, as it should
+  return { push, gate };
 }
 
 /** Host and all other headers stay as they are, so the registry's addresses lead back here. */

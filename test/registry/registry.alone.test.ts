@@ -10,7 +10,7 @@ import { signRegistryToken } from '../../src/issuers/registry/token.ts';
 import { builtRegistry, missingRegistry } from './build.ts';
 import type { Login } from './crane.ts';
 import { debianRegistry } from './debian.ts';
-import { Gate } from './gate.ts';
+import { heldPush } from './gate.ts';
 import { Site } from './site.ts';
 
 const missing = await missingRegistry();
@@ -193,13 +193,10 @@ describe.each([3, 2.8] as const)('distribution %s', version => {
       return { ...robot, secret };
     }
 
-    /** A push as this robot that stands still in the middle of its layer. */
     async function held(robot: Login, name: string) {
-      const gate = await Gate.before(site.registry.port, site.web, 'PATCH');
+      const of = { port: site.registry.port, web: site.web, crane: site.crane };
+      const { push, gate } = await heldPush(of, robot, name);
       onTestFinished(() => gate.close());
-      const args = ['append', '-f', await site.crane.layer(300_000), '-t', site.image(name, gate.host)];
-      const push = site.crane.run(args, { host: gate.host, login: robot });
-      await Promise.race([gate.arrived, push.then(({ stderr }) => expect.unreachable(stderr))]);
       return { push, gate };
     }
 
