@@ -5,8 +5,12 @@ import { isAlreadyExists, isConflict, isNotFound } from '../kube/errors.ts';
 import { issuerOwned } from './issuer-owned.ts';
 import { Unsettled } from './world.ts';
 
-/** So many numbers a process reserves at once; what is left of them when it ends are gaps. */
-const rangeSize = 10;
+/**
+ * So many numbers a process reserves at first; what is left of them when it ends are gaps. Each further range is twice as large,
+ * up to a bound: many robots that are made at once wait for few reservations, and the gap is never larger than what was given.
+ */
+const firstSize = 10;
+const largestSize = 80;
 /**
  * Where the counter was lost, so many numbers are left out: others may hold ranges of which no robot shows anything yet, and the
  * caches may lag behind.
@@ -23,6 +27,7 @@ const counterKey = 'next';
 interface Range {
   next: number;
   end: number;
+  size: number;
 }
 
 interface Issuer {
@@ -68,7 +73,9 @@ export class RobotIDs {
     const signal = AbortSignal.timeout(reserveMilliseconds);
     const counter = await this.#client.get(configMaps, this.#refOf(issuer), { signal });
     const start = this.#startOf(issuer, counter, used);
-    const end = start + rangeSize;
+    const before = this.#ranges.get(issuer.uid);
+    const size = before === undefined ? firstSize : Math.min(2 * before.size, largestSize);
+    const end = start + size;
     const data = { [counterKey]: String(end) };
     try {
       if (counter === undefined) await this.#client.create(configMaps, this.#counterOf(issuer, data), { signal });
@@ -76,7 +83,7 @@ export class RobotIDs {
         const { resourceVersion } = counter.metadata;
         await this.#client.patch(configMaps, counter.metadata, { data }, { signal, resourceVersion });
       }
-      this.#ranges.set(issuer.uid, { next: start, end });
+      this.#ranges.set(issuer.uid, { next: start, end, size });
     } catch (error) {
       if (!isConflict(error) && !isAlreadyExists(error) && !isNotFound(error)) throw error;
     }
