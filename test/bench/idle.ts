@@ -13,11 +13,13 @@ interface Setting {
   say: (line: string) => void;
 }
 
-interface Footprint {
-  tokens: number;
+/** Bytes. */
+export interface Footprint {
   resident: number;
   heap: number;
 }
+
+type TokensFootprint = Footprint & { tokens: number };
 
 const megabyte = 2 ** 20;
 const peers = new Map([
@@ -30,7 +32,7 @@ const peers = new Map([
 export async function measureIdle(of: Setting): Promise<Row[]> {
   const { sizes, parts } = of.options;
   const namespaces = await makeNamespaces(of.ground.api, 'idle', sizes.namespaces);
-  const footprints: Footprint[] = [];
+  const footprints: TokensFootprint[] = [];
   const rows: Row[] = [];
   let there = 0;
   for (const tokens of sizes.idle) {
@@ -38,7 +40,9 @@ export async function measureIdle(of: Setting): Promise<Row[]> {
     if (!parts.has('memory') && !isStart) continue;
     await grow(of, namespaces, there, tokens);
     there = tokens;
-    if (parts.has('memory')) footprints.push(await footprint(of, tokens));
+    if (parts.has('memory')) {
+      footprints.push({ tokens, ...(await footprint(of, `${tokens} idle tokens`)) });
+    }
     if (isStart) rows.push(...(await measureStart(of, namespaces[0] ?? '', tokens)));
   }
   return [...memoryRows(footprints), ...rows];
@@ -58,8 +62,12 @@ async function grow({ ground, say }: Setting, namespaces: readonly string[], fro
   await operator.stop();
 }
 
-async function footprint({ ground, options, say }: Setting, tokens: number): Promise<Footprint> {
-  say(`memory: the operator starts with ${tokens} idle tokens and is left alone for ${options.sizes.idleSeconds} s`);
+/** Of an operator that was started with what is there, and left alone. */
+export async function footprint(
+  { ground, options, say }: Pick<Setting, 'ground' | 'say'> & { options: Pick<Options, 'sizes'> },
+  what: string,
+): Promise<Footprint> {
+  say(`memory: the operator starts with ${what} and is left alone for ${options.sizes.idleSeconds} s`);
   const operator = await ground.operator();
   await operator.quiet();
   await sleep(options.sizes.idleSeconds * 1000);
@@ -68,7 +76,7 @@ async function footprint({ ground, options, say }: Setting, tokens: number): Pro
   const { heapUsed } = await inspector.memory();
   inspector.close();
   await operator.stop();
-  return { tokens, resident, heap: heapUsed };
+  return { resident, heap: heapUsed };
 }
 
 async function measureStart({ ground, say }: Setting, namespace: string, tokens: number): Promise<Row[]> {
@@ -98,10 +106,17 @@ async function secondsUntilServed(ground: Ground, namespace: string): Promise<nu
   return seconds;
 }
 
-function memoryRows(footprints: readonly Footprint[]): Row[] {
-  const rows = footprints.map(({ tokens, resident, heap }) => ({
-    figure: `MiB resident with ${tokens} idle tokens (live heap ${(heap / megabyte).toFixed(0)})`,
+/** What an operator takes that has so many of something. */
+export function memoryRow(what: string, { resident, heap }: Footprint): Row {
+  return {
+    figure: `MiB resident with ${what} (live heap ${(heap / megabyte).toFixed(0)})`,
     botmint: (resident / megabyte).toFixed(0),
+  };
+}
+
+function memoryRows(footprints: readonly TokensFootprint[]): Row[] {
+  const rows = footprints.map(({ tokens, ...footprint }) => ({
+    ...memoryRow(`${tokens} idle tokens`, footprint),
     goal: tokens === 5000 ? '≤ 137' : undefined,
     peer: peers.get(tokens),
   }));
