@@ -2,11 +2,11 @@ import type { Verdict } from '../api/conditions.ts';
 import type { Credentialed } from '../api/credentialed.ts';
 import type { SecretValue } from '../base/secret-value.ts';
 import { type CopiesSeen, type CopyChange, type CopyStep, takersOf } from '../decide/copies-seen.ts';
-import { type CopySource, copyMarksOf } from '../decide/copy-metadata.ts';
+import { type CopySource, copyMarksOf, ownerOfCopy } from '../decide/copy-metadata.ts';
 import { secretNameOf } from '../decide/credential-seen.ts';
 import { handOverAfterSeconds } from '../decide/hand-over.ts';
 import type { CredentialKind } from '../decide/kind.ts';
-import { namespaces, type Secret, secretMetadata, secrets } from '../kube/core-kinds.ts';
+import { type Metadata, namespaces, type Secret, secretMetadata, secrets } from '../kube/core-kinds.ts';
 import { keyOf } from '../kube/objects.ts';
 import type { Store } from '../kube/store.ts';
 import { eachOf } from './bounded.ts';
@@ -39,6 +39,8 @@ export class Copies<T extends Credentialed> {
   readonly #of: CopiesOptions<T>;
   readonly #readings: CopyReadings;
   readonly #attempts = new CopyAttempts();
+  /** By the UID of the object and the namespace. */
+  readonly #lastNoted = new Map<string, Map<string, readonly string[]>>();
   readonly #changes: CopyChanges;
 
   constructor(of: CopiesOptions<T>) {
@@ -53,10 +55,14 @@ export class Copies<T extends Credentialed> {
     const { world, store } = this.#of;
     const { caches } = world;
     store.onChange(({ before, after }) => {
-      if (before !== undefined && after === undefined) this.#attempts.forget(before.metadata.uid);
+      if (before === undefined || after !== undefined) return;
+      this.#attempts.forget(before.metadata.uid);
+      this.#lastNoted.delete(before.metadata.uid);
     });
     caches.secrets.onChange(({ before, after }) => {
-      if (before === undefined || after !== undefined) return;
+      if (before === undefined) return;
+      this.#note(before, after);
+      if (after !== undefined) return;
       const { uid, namespace, name } = before.metadata;
       this.#readings.forget(uid);
       this.#attempts.retry((place, owner) => place === namespace && this.#secretNameOf(owner) === name);
@@ -69,6 +75,16 @@ export class Copies<T extends Credentialed> {
       const account = keyOf((after ?? before)?.metadata ?? { name: '' });
       this.#attempts.retry(place => place === account);
     });
+  }
+
+  /** Only the copy says which lists are ours: what it said when somebody took that away goes into the next one. */
+  #note({ metadata }: Metadata, after: Metadata | undefined): void {
+    const owner = ownerOfCopy(metadata)?.uid;
+    if (owner === undefined || this.#of.store.byUID(owner) === undefined) return;
+    const noted = copyMarksOf(metadata)?.serviceAccounts ?? [];
+    if (noted.length === 0 || (after !== undefined && copyMarksOf(after.metadata) !== undefined)) return;
+    const byNamespace = this.#lastNoted.get(owner) ?? new Map<string, readonly string[]>();
+    this.#lastNoted.set(owner, byNamespace.set(metadata.namespace ?? '', noted));
   }
 
   #secretNameOf(uid: string): string | undefined {
@@ -96,6 +112,7 @@ export class Copies<T extends Credentialed> {
       takers: takersOf(object, namespacesIn(caches.namespaces)),
       copies,
       pullSecretsOf: synced ? pullSecretsOf : undefined,
+      lastNoted: of => this.#lastNoted.get(uid)?.get(of) ?? [],
       accountsOverdue,
       attempt: place => this.#attempts.get(uid, place),
     };
@@ -151,6 +168,7 @@ export class Copies<T extends Credentialed> {
     // What was only read is no reason to wait.
     if (change.do === 'read' && end.as === 'done') return;
     this.#attempts.note(uid, change, end, clock.now());
+    if (change.do === 'delete' && end.as === 'done') this.#lastNoted.get(uid)?.delete(change.namespace);
     if (end.as === 'failed') metrics.failed.inc({ reason: 'CopyFailed' });
   }
 }

@@ -36,6 +36,8 @@ export interface CopiesSeen {
    * nobody knows.
    */
   pullSecretsOf: ((namespace: string, account: string) => readonly string[] | undefined) | undefined;
+  /** Which ServiceAccounts a copy had been noted to be listed by, when somebody took it or its annotation away. */
+  lastNoted: (namespace: string) => readonly string[];
   /** Nobody has been able to tell for long. */
   accountsOverdue: boolean;
   attempt: (place: string) => Attempt | undefined;

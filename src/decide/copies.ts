@@ -148,7 +148,7 @@ function changesIn(
   const wanted = `${source.resourceVersion} for ${object.metadata.generation}`;
   const marks = copy && copyMarksOf(copy.metadata);
   const accounts = accountsIn(object, known, namespace, marks);
-  const serviceAccounts = accounts?.claimed ?? marks?.serviceAccounts ?? [];
+  const serviceAccounts = accounts?.claimed ?? marks?.serviceAccounts ?? known.lastNoted(namespace);
   if (copy === undefined) return [{ do: 'write', ...at, wanted, over: undefined, serviceAccounts }];
   if (copy.digest === undefined) return [{ do: 'read', ...at, wanted: `read ${copy.resourceVersion}`, over: copy }];
   if (marks?.digest !== source.digest || differ(copy.digest, source.digest))
@@ -183,14 +183,14 @@ interface Accounts {
 /** Undefined while nobody knows them. */
 function accountsIn(
   { metadata, spec }: Credentialed,
-  { pullSecretsOf }: CopiesSeen,
+  { pullSecretsOf, lastNoted }: CopiesSeen,
   namespace: string,
   marks: CopyMarks | undefined,
 ): Accounts | undefined {
   if (pullSecretsOf === undefined) return undefined;
   const copy = spec.secret.name ?? metadata.name;
   const wanted = spec.secret.copies?.imagePullSecretsOf ?? [];
-  const noted = marks?.serviceAccounts ?? [];
+  const noted = marks?.serviceAccounts ?? lastNoted(namespace);
   const lists = (account: string) => pullSecretsOf(namespace, account)?.includes(copy);
   const missing = wanted.filter(account => lists(account) === false);
   const obsolete = noted.filter(account => !wanted.includes(account) && lists(account) === true);
