@@ -71,7 +71,9 @@ export class RegistryIssuers {
       case 'read':
         return this.#chains.inspect(issuer, step.what === 'leaf' ? 'leaf' : 'ca', signal);
       case 'make':
-        return this.#make(issuer, step.what, signal);
+        return step.what === 'leaf'
+          ? this.#chains.makeLeaf(issuer, signal)
+          : this.#chains.makeAuthority(issuer, step.what === 'successor' ? 'successor' : 'current', signal);
       case 'promote':
         return this.#chains.promote(issuer, signal);
       case 'write-status': {
@@ -82,17 +84,6 @@ export class RegistryIssuers {
       }
       default:
         return unreachable(step);
-    }
-  }
-
-  #make(issuer: IssuerOf<'registry'>, what: (Step & { do: 'make' })['what'], signal: AbortSignal): Promise<void> {
-    switch (what) {
-      case 'authority':
-        return this.#chains.makeAuthority(issuer, signal);
-      case 'successor':
-        return this.#chains.makeSuccessor(issuer, signal);
-      case 'leaf':
-        return this.#chains.makeLeaf(issuer, signal);
     }
   }
 

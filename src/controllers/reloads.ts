@@ -25,23 +25,19 @@ export class Reloads<T> {
     this.#woken.resolve();
   }
 
-  /** Whether something that moved has not been loaded yet. */
-  get isBehind(): boolean {
-    return this.#due.size > 0;
-  }
-
   /** Works until the signal aborts. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
+    const stopped = aborted(signal);
     for (let failures = 0; !signal.aborted; ) {
+      this.#woken = Promise.withResolvers<void>();
       failures = (await this.loadAll(signal)) ? 0 : failures + 1;
       if (failures > 0) await delay(Math.min(mostDelayMilliseconds, firstDelayMilliseconds * 2 ** failures), signal);
-      else if (!this.isBehind) await Promise.race([this.#woken.promise, aborted(signal)]);
+      else if (this.#due.size === 0) await Promise.race([this.#woken.promise, stopped]);
     }
   }
 
   /** One attempt for each; true when all have worked. */
   async loadAll(signal: AbortSignal): Promise<boolean> {
-    this.#woken = Promise.withResolvers<void>();
     let worked = true;
     for (const what of Array.from(this.#due)) worked = (await this.#attempt(what, signal)) && worked;
     return worked;

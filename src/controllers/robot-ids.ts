@@ -15,7 +15,7 @@ const largestSize = 80;
  * Where the counter was lost, so many numbers are left out: others may hold ranges of which no robot shows anything yet, and the
  * caches may lag behind.
  */
-const leftOutAfterLoss = 1000;
+const leftOutAfterLoss = 10_000;
 /** Ranges that others reserve at the same moment are no reason to go on for ever. */
 const mostAttempts = 20;
 /** For the calls of one reservation. Whoever waits for it goes on waiting when one of them is aborted. */
@@ -45,7 +45,7 @@ export class RobotIDs {
   readonly #namespace: string;
   /** By the issuer's UID. One that is used up stays: nothing is reserved below it. */
   readonly #ranges = new Map<string, Range>();
-  readonly #reserving = new Map<string, Promise<void>>();
+  readonly #reserving = new Map<string, Promise<boolean>>();
 
   constructor(o: { client: Pick<Client, 'get' | 'create' | 'patch'>; namespace: string }) {
     this.#client = o.client;
@@ -55,7 +55,7 @@ export class RobotIDs {
   /** A number for a new robot. Writes only where the range is used up. `used`: the numbers that robots of this issuer are known to have. */
   async take(issuer: Issuer, used: () => Iterable<number>, signal: AbortSignal): Promise<number> {
     const { name, uid } = issuer;
-    for (let attempt = 0; attempt < mostAttempts; attempt++) {
+    for (let failures = 0; failures < mostAttempts; ) {
       signal.throwIfAborted();
       const range = this.#ranges.get(uid);
       if (range !== undefined && range.next < range.end) return range.next++;
@@ -63,13 +63,13 @@ export class RobotIDs {
       const reserving =
         this.#reserving.get(uid) ?? this.#reserve(issuer, used).finally(() => this.#reserving.delete(uid));
       this.#reserving.set(uid, reserving);
-      await reserving;
+      if (!(await reserving)) failures++;
     }
     throw new Unsettled(`ClusterTokenIssuer ${name}: no range of robot numbers could be reserved`);
   }
 
-  /** One attempt; when somebody else was faster, the range stays used up. */
-  async #reserve(issuer: Issuer, used: () => Iterable<number>): Promise<void> {
+  /** One attempt. False when somebody else was faster: the range stays used up. */
+  async #reserve(issuer: Issuer, used: () => Iterable<number>): Promise<boolean> {
     const signal = AbortSignal.timeout(reserveMilliseconds);
     const counter = await this.#client.get(configMaps, this.#refOf(issuer), { signal });
     const start = this.#startOf(issuer, counter, used);
@@ -84,8 +84,10 @@ export class RobotIDs {
         await this.#client.patch(configMaps, counter.metadata, { data }, { signal, resourceVersion });
       }
       this.#ranges.set(issuer.uid, { next: start, end, size });
+      return true;
     } catch (error) {
-      if (!isConflict(error) && !isAlreadyExists(error) && !isNotFound(error)) throw error;
+      if (!isConflict(error) && !isAlreadyExists(error) && !(counter !== undefined && isNotFound(error))) throw error;
+      return false;
     }
   }
 

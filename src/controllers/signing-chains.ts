@@ -26,6 +26,7 @@ import {
 import { issuerOwned } from './issuer-owned.ts';
 import { readLabelled } from './labelled-secret.ts';
 import { Reloads } from './reloads.ts';
+import { TrustedSigners } from './trusted-signers.ts';
 
 export interface SigningChainsOptions {
   client: Pick<Client, 'get' | 'create' | 'patch'>;
@@ -40,13 +41,6 @@ export interface SigningChainsOptions {
 type Part = 'ca' | 'leaf';
 type Issuer = Pick<KubeObject, 'metadata'>;
 
-/** What a leaf and a bundle have come to: the signer that registries believe. */
-interface Judged {
-  leaf: Reading<Leaf>;
-  bundle: string | undefined;
-  signer: RegistrySigner | undefined;
-}
-
 const leafPrefix = 'botmint-registry-leaf-';
 
 /**
@@ -59,7 +53,7 @@ export class SigningChains {
   /** By the issuer's UID. */
   readonly #authorities = new Map<string, Reading<Authorities>>();
   readonly #leaves = new Map<string, Reading<Leaf>>();
-  readonly #judged = new Map<string, Judged>();
+  readonly #signers = new TrustedSigners();
   readonly #reloads: Reloads<string>;
 
   constructor(of: SigningChainsOptions) {
@@ -72,7 +66,7 @@ export class SigningChains {
     });
     of.issuers.onChange(({ before, after }) => {
       if (before === undefined || after !== undefined) return;
-      for (const each of [this.#authorities, this.#leaves, this.#judged]) each.delete(before.metadata.uid);
+      for (const each of [this.#authorities, this.#leaves, this.#signers]) each.delete(before.metadata.uid);
     });
   }
 
@@ -92,17 +86,7 @@ export class SigningChains {
    */
   of(issuer: string): RegistrySigner | undefined {
     const found = this.#of.issuers.get(issuer);
-    if (found === undefined) return undefined;
-    const { uid } = found.metadata;
-    const leaf = this.#leaves.get(uid);
-    const judged = this.#judged.get(uid);
-    if (leaf === undefined) return judged?.signer;
-    const bundle = found.status?.rootCertBundle;
-    if (judged?.leaf === leaf && judged.bundle === bundle) return judged.signer;
-    const isTrusted = 'found' in leaf && signedBy(leaf.found.certificate, readBundle(bundle)) !== undefined;
-    const signer = isTrusted ? leaf.found.signer : judged?.signer;
-    this.#judged.set(uid, { leaf, bundle, signer });
-    return signer;
+    return found && this.#signers.of(found, this.#leaves.get(found.metadata.uid));
   }
 
   /** What is known of an issuer's chain without asking the API server. */
@@ -125,19 +109,12 @@ export class SigningChains {
     else await this.#readLeaf(uid, signal);
   }
 
-  /** Makes the CA. Where there is one already, it is read. */
-  async makeAuthority(issuer: Issuer, signal: AbortSignal): Promise<void> {
+  /** Makes the CA, or reads the one that is there already; or puts a successor beside the one that was seen. */
+  async makeAuthority(issuer: Issuer, as: 'current' | 'successor', signal: AbortSignal): Promise<void> {
     const { makeSigningAuthority } = await import('../issuers/registry/chain.ts');
     const pair = await makeSigningAuthority(issuer.metadata.name, this.#of.clock.now());
-    await this.#create(issuer, 'ca', pair, signal);
-    this.#of.log.info({ issuer: issuer.metadata.name }, 'made the CA of a registry issuer');
-  }
-
-  /** Puts a successor beside the CA that was seen. One that has moved is there at the next look. */
-  async makeSuccessor(issuer: Issuer, signal: AbortSignal): Promise<void> {
-    const { makeSigningAuthority } = await import('../issuers/registry/chain.ts');
-    const pair = await makeSigningAuthority(issuer.metadata.name, this.#of.clock.now());
-    await this.#patch(issuer, 'ca', encoded(pair, successorKeys), signal);
+    if (as === 'current') await this.#create(issuer, 'ca', pair, signal);
+    else await this.#patch(issuer, 'ca', encoded(pair, successorKeys), signal);
   }
 
   /** The successor takes the place of the CA, whose private key is needed no more. */
