@@ -89,7 +89,7 @@ function ownMarks(of: Owner, { tokenID }: CopySource): Record<string, string> {
 export function isCopyLabelled(seen: SecretMetadata, of: Owner, source: CopySource): boolean {
   const marks = copyMarksOf(seen);
   return (
-    marks?.digest === source.digest &&
+    marks !== undefined &&
     sameKeys(marks.labels, source.labels) &&
     sameKeys(marks.annotations, source.annotations) &&
     seen.labels?.[managedLabel] === managedCopy &&
