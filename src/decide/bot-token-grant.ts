@@ -19,19 +19,24 @@ import { excessOf } from './limits.ts';
 import { namesHost } from './secret-data.ts';
 import { allowsNamespace, type Labels } from './selector.ts';
 
-/** Whether a BotUser may be used: its end, its issuer, its namespace and its username. `rivals` are the other BotUsers of that username. */
+/** Whether a BotUser may be used: its end, its issuer, its namespace and its username, of which `rivals` are the other BotUsers. */
 export function botUserGrant(
   botUser: BotUser,
   rivals: readonly BotUser[],
   seen: IssuerSeen,
   now: Date,
-): Grant<ClusterTokenIssuer> {
+): Grant<IssuerOf<'jwt'>> {
   const { issuerRef, notAfter } = botUser.spec;
   if (hasEnded(botUser, now)) {
     return stalls('Expired', `spec.notAfter ${notAfter} has passed: move it, and new tokens are issued`);
   }
   const found = issuerGrant(issuerRef.name, botUser.metadata.namespace, seen);
   if (!found.allowed) return found;
+  const issuer = found.value;
+  if (!isOfType(issuer, 'jwt')) {
+    const of = `ClusterTokenIssuer ${issuer.metadata.name}`;
+    return stalls('UnsupportedByIssuer', `${of} issues no BotTokens: make the BotUser anew with an issuer of type jwt`);
+  }
   const first = rivals.find(rival => isOlder(rival, botUser));
   if (first !== undefined) {
     const username = usernameOf(botUser);
@@ -40,7 +45,7 @@ export function botUserGrant(
       `the older BotUser ${first.metadata.name} has the username ${username}: delete it, or make this one anew with another spec.username`,
     );
   }
-  return found;
+  return { allowed: true, value: issuer };
 }
 
 export interface TokenSeen extends IssuerSeen {
@@ -61,10 +66,6 @@ export function tokenGrant(
   const bot = botUserGrant(botUser, rivals, seen, now);
   if (!bot.allowed) return botUserBlocks(botUser, bot.blocked);
   const issuer = bot.value;
-  if (!isOfType(issuer, 'jwt')) {
-    const of = `ClusterTokenIssuer ${issuer.metadata.name}`;
-    return stalls('UnsupportedByIssuer', `${of} issues no BotTokens: make the BotUser anew with an issuer of type jwt`);
-  }
   const { stalled, signs } = standingOf(issuer);
   if (stalled !== undefined) return stalledIssuer(issuer, stalled);
   if (!signs) {
@@ -146,7 +147,14 @@ export function usernameOf(botUser: BotUser): string {
 function botUserBlocks(botUser: BotUser, blocked: Verdict): Grant<never> {
   const message = `BotUser ${botUser.metadata.name} cannot be used (${blocked.reason}): ${blocked.message}`;
   // Whether it goes on by itself is the BotUser's matter; for the token it does, the moment the BotUser can be used.
-  const passedOn: Reason[] = ['NamespaceNotAllowed', 'IssuerNotFound', 'IssuerDeleted', 'UnknownFormat', 'Expired'];
+  const passedOn: Reason[] = [
+    'NamespaceNotAllowed',
+    'IssuerNotFound',
+    'IssuerDeleted',
+    'UnsupportedByIssuer',
+    'UnknownFormat',
+    'Expired',
+  ];
   const reason = passedOn.includes(blocked.reason) ? blocked.reason : 'BotUserNotReady';
   return blocked.state === 'stalled' ? stalls(reason, message) : waits(reason, message);
 }

@@ -5,6 +5,7 @@ import { botUserGrant } from '../../src/decide/bot-token-grant.ts';
 import { decide, type Observed } from '../../src/decide/bot-user.ts';
 import { applyMergePatch } from '../base/apply-merge-patch.ts';
 import { botUser, deleting, issuer, later, now } from './healthy.ts';
+import { registry } from './robots.ts';
 
 const bot = { ...botUser, metadata: { ...botUser.metadata, finalizers: [revokeFinalizer] } };
 const available = botUserGrant(bot, [], { issuer, namespaceLabels: {} }, now);
@@ -36,6 +37,12 @@ test('its status says its username and how many tokens it has', () => {
 test('a bot that cannot be used says why', () => {
   const grant = botUserGrant(bot, [], { issuer: undefined, namespaceLabels: {} }, now);
   expect(decide(seen({ grant }), now)).toMatchObject({ do: 'write-status', verdict: { reason: 'IssuerNotFound' } });
+});
+
+test('a bot of an issuer that has none is refused, and not its tokens only', () => {
+  const grant = botUserGrant(bot, [], { issuer: registry, namespaceLabels: {} }, now);
+  const verdict = { state: 'stalled', reason: 'UnsupportedByIssuer' };
+  expect(decide(seen({ grant }), now)).toMatchObject({ do: 'write-status', verdict });
 });
 
 describe('a bot that is deleted', () => {
