@@ -4,29 +4,19 @@ import { parseArgs, styleText } from 'node:util';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { z } from 'zod';
 import { StatusList } from '../../src/issuers/jwt/status-list.ts';
-import { Api, type KubeObject } from '../cluster/api.ts';
+import { Api } from '../cluster/api.ts';
 import { SetupNeeded } from '../cluster/build.ts';
 import { applyCRDs } from '../cluster/crds.ts';
 import { eventually } from '../cluster/wait.ts';
 import { OperatorProcess } from '../e2e/operator-process.ts';
 import { builtinURL, RelyingParty, relyingPartyManifest } from '../e2e/relying-party.ts';
+import { registryAct } from './registry-act.ts';
+import { say } from './say.ts';
+import { held, secretOf } from './secrets.ts';
 import { openStage, type Stage } from './stage.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const examples = 'test/examples/';
-
-let steps = 0;
-const say = {
-  step: (text: string) => console.log(`\n${styleText('bold', `${++steps}. ${text}`)}`),
-  run: (command: string) => console.log(styleText('cyan', `$ ${command}`)),
-  show: (text: string) => console.log(indented(text.trimEnd())),
-  good: (text: string) => console.log(styleText('green', `✓ ${text}`)),
-  note: (text: string) => console.log(styleText('dim', text)),
-};
-
-function indented(text: string): string {
-  return text.replaceAll(/^/gm, '  ');
-}
 
 async function demo(keep: boolean): Promise<void> {
   const began = performance.now();
@@ -124,12 +114,16 @@ async function demo(keep: boolean): Promise<void> {
   say.good(`the deployer's token is ${JSON.stringify({ active: dead.active })}`);
   await kubectl('get', 'bottokens,secrets');
 
+  await registryAct({ api, kubectl, apply: input => stage.kubectl(['apply', '-f', '-'], { input }), operator, stack });
+
   console.log(`\n${styleText('bold', `All of that took ${seconds(began)}.`)}`);
   if (keep) await kept(stage);
   else tryNext();
 }
 
-const crds = ['bottokens', 'botusers', 'clustertokenissuers', 'revocations'].map(name => `${name}.botmint.dev`);
+const crds = ['bottokens', 'botusers', 'clustertokenissuers', 'revocations', 'robotaccounts'].map(
+  name => `${name}.botmint.dev`,
+);
 
 const another = {
   apiVersion: 'botmint.dev/v1alpha1',
@@ -161,15 +155,6 @@ async function statusOf(relyingParty: RelyingParty, operator: OperatorProcess, t
 const StatusClaim = z.object({ status: z.object({ status_list: z.object({ idx: z.number(), uri: z.string() }) }) });
 const ListClaims = z.object({ status_list: z.object({ bits: z.literal(2), lst: z.string() }) });
 
-function secretOf(api: Api, name: string): Promise<KubeObject | undefined> {
-  return api.get(`/api/v1/namespaces/default/secrets/${name}`);
-}
-
-function held(secret: KubeObject | undefined, key: string): string | undefined {
-  const { data } = z.object({ data: z.record(z.string(), z.string()) }).parse(secret ?? { data: {} });
-  return data[key] === undefined ? undefined : Buffer.from(data[key], 'base64').toString();
-}
-
 function seconds(since: number): string {
   return `${((performance.now() - since) / 1000).toFixed(1)} s`;
 }
@@ -190,7 +175,8 @@ What to try next:
   npm run demo -- --keep      the same, and the cluster stays for your own kubectl
   npm run cluster             a control plane in the foreground, with botmint installed;
   npm run operator            and the operator, in a second terminal
-  docs/lifecycle.md           what happens to a token, event by event
+  docs/lifecycle.md           what happens to a token or a robot, event by event
+  docs/registry.md            how a registry of your own is told that botmint is its token server
   docs/reference/             every field of the kinds, the conditions, the token
 `);
 }
