@@ -9,9 +9,9 @@ interface Allowance {
 }
 
 /** One account, from wherever: 86,400 guesses a day at a secret with at least 8 characters of three kinds are none. */
-const ofAccount: Allowance = { burst: 60, perSecond: 1 };
+export const ofAccount: Allowance = { burst: 60, perSecond: 1 };
 /** One address, whatever the account: behind one address may stand a whole cluster, one of whose pods has an old secret. */
-const ofAddress: Allowance = { burst: 120, perSecond: 4 };
+export const ofAddress: Allowance = { burst: 120, perSecond: 4 };
 /**
  * So many accounts and so many addresses are remembered, the ones that were quiet for longest go first. Whoever wants one of
  * them forgotten has to make as many attempts as would have been let through in that time anyway.
