@@ -54,7 +54,11 @@ export class RegistryPlace {
       apiVersion: 'botmint.dev/v1alpha1',
       kind: 'ClusterTokenIssuer',
       metadata: { name: `registry-${namespace}` },
-      spec: { registry, allowedNamespaces: { from: 'All' }, limits: { usernames: ['*'] } },
+      spec: {
+        registry,
+        allowedNamespaces: { from: 'All' },
+        limits: { usernames: ['*'], projects: ['*'], permissions: ['*'] },
+      },
     });
     const place = new RegistryPlace(api, namespace, made.metadata);
     onTestFinished(async () => {
@@ -91,14 +95,18 @@ export class RegistryPlace {
     const controller = new RegistryIssuers({ caches, client, clock, metrics, report }, chains);
     const stopping = new AbortController();
     const running = [caches.run(stopping.signal), chains.run(stopping.signal)];
-    onTestFinished(async () => {
+    /** From now on it hears nothing of what others do. */
+    const deafen = async () => {
       stopping.abort();
       await Promise.all(running);
+    };
+    onTestFinished(async () => {
+      await deafen();
       await client.close();
     });
     await caches.whenSynced(signal);
     const reconcile = () => controller.reconcile(this.name, signal);
-    return { caches, chains, client, told, reconcile, signer: () => chains.of(this.name) };
+    return { caches, chains, client, told, deafen, reconcile, signer: () => chains.of(this.name) };
   }
 
   /** The issuer as it is now. */
