@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { eventually, sharedCluster } from '../cluster/cluster.ts';
 import { after, forward, refuse } from '../faults/proxy.ts';
 import { CopiesSite } from './copies-site.ts';
+import { OwnRegistryIssuer } from './own-registry-issuer.ts';
 import { Site } from './site.ts';
 
 const cluster = sharedCluster();
@@ -114,7 +115,7 @@ describe('a ServiceAccount', () => {
 
   test('loses the name also after the copy was deleted by somebody and came back', async () => {
     const { source, taker } = await listed();
-    const [{ uid } = { uid: '' }] = [(await site.secret(taker, 'token'))?.metadata ?? { uid: '' }];
+    const uid = (await site.secret(taker, 'token'))?.metadata.uid;
     await site.api.delete(on.secretPath(taker));
     await eventually('it is back', async () => {
       const now = (await site.secret(taker, 'token'))?.metadata.uid;
@@ -181,6 +182,36 @@ describe('a ServiceAccount', () => {
       seconds: 30,
     });
   });
+});
+
+test('the image pull secret of a robot reaches every namespace before it is recorded, and goes with the robot', async () => {
+  const source = await site.namespace();
+  const takers = [await on.taker(source), await on.taker(source)];
+  const [taker = ''] = takers;
+  await on.account(taker, 'default');
+  const issuer = await OwnRegistryIssuer.make(site, source);
+  const copies = { namespaceSelector: { matchLabels: { from: source } }, imagePullSecretsOf: ['default'] };
+  await issuer.issued(source, 'robot', { secret: { copies } });
+  await on.areListed(taker, 'default', ['robot']);
+  const old = await site.values(source, 'robot');
+  const held: unknown[] = [];
+  site.rule = request => {
+    const isRecord = request.resource === 'robotaccounts' && request.body.includes('"tokenID"');
+    const look = async () => {
+      for (const each of takers) held.push(await site.values(each, 'robot'));
+    };
+    return isRecord ? { do: 'forward', before: look } : forward;
+  };
+  const path = `/apis/botmint.dev/v1alpha1/namespaces/${source}/robotaccounts/robot`;
+  await site.api.patch(path, { metadata: { annotations: { 'botmint.dev/rotate': 'now' } } });
+  await eventually('it is recorded', () => held.length > 0);
+  expect(await site.values(source, 'robot')).not.toEqual(old);
+  expect(held).toHaveLength(takers.length);
+  for (const each of held) expect(each).toEqual(await site.values(source, 'robot'));
+  site.rule = () => forward;
+  await site.api.delete(path);
+  for (const each of takers) await on.isGone(each, 'robot');
+  await on.areListed(taker, 'default', []);
 });
 
 test('a restart with lists writes nothing', async () => {

@@ -242,6 +242,26 @@ describe('what cannot be written', () => {
     await site.ready('bottokens', source, 'token', 'Issued');
   });
 
+  test('is said without the token, whatever a policy quotes', async () => {
+    const source = await site.namespace();
+    const taker = await on.taker(source);
+    site.rule = request =>
+      request.namespace === taker && request.verb === 'create'
+        ? refuse(403, 'Forbidden', { message: `not ${request.body}` })
+        : forward;
+    await on.apply(source);
+    await site.ready('bottokens', source, 'token', 'CopyFailed');
+    const said = JSON.stringify([
+      await site.token(source, 'token'),
+      await site.api.list(`/apis/events.k8s.io/v1/namespaces/${source}/events`),
+      site.operator.output,
+    ]);
+    const token = await value(source);
+    expect(said).toContain('[redacted]');
+    expect(said).not.toContain(token);
+    expect(said).not.toContain(Buffer.from(token).toString('base64'));
+  });
+
   test('is the Secret of another token, and the other way round', async () => {
     const source = await site.namespace();
     const taker = await on.taker(source);
