@@ -18,7 +18,7 @@ const RobotStatus = z.looseObject({
   expiresAt: z.string().optional(),
   issuedAt: z.string().optional(),
   revision: z.number().optional(),
-  permissions: z.array(z.object({ project: z.string(), permissions: z.array(z.string()) })).optional(),
+  permissions: z.array(z.looseObject({ project: z.string(), permissions: z.array(z.string()) })).optional(),
   previous: z.array(z.object({ tokenID: z.string(), revokeAt: z.string() })).optional(),
   conditions: z.array(Condition).optional(),
 });

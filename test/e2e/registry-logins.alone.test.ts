@@ -1,0 +1,300 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { SecretValue } from '../../src/base/secret-value.ts';
+import { generateSecret } from '../../src/issuers/registry/secrets.ts';
+import { eventually, sharedCluster } from '../cluster/cluster.ts';
+import type { Login } from '../registry/crane.ts';
+import { OperatorProcess } from './operator-process.ts';
+import { basic, claimsOf, OwnRegistryIssuer, robotPath, tokenIn } from './own-registry-issuer.ts';
+import { Site } from './site.ts';
+
+// Secrets that people bring, and what the token endpoint of a running operator answers whom.
+
+const cluster = sharedCluster();
+let site: Site;
+let hub: OwnRegistryIssuer;
+
+beforeAll(async () => {
+  site = await Site.open(cluster);
+  await site.start();
+  const registry = { anonymous: { projects: ['open'] } };
+  hub = await OwnRegistryIssuer.make(site, await site.namespace(), {}, registry);
+});
+
+afterAll(() => site?.close());
+
+let robots = 0;
+/** No robot of another test has it. */
+const newName = () => `ci-${++robots}`;
+/** Of the form that is generated, and nobody's. */
+const wrong = (login: Login): Login => ({ ...login, secret: generateSecret() });
+
+describe('a secret that somebody brings', () => {
+  const source = (namespace: string) => `/api/v1/namespaces/${namespace}/secrets/mine`;
+  const encoded = (password: string) => ({ password: Buffer.from(password).toString('base64') });
+  const fromMine = { valueFrom: { secretKeyRef: { name: 'mine', key: 'password' } } };
+
+  async function bring(namespace: string, password: string): Promise<void> {
+    const found = await site.api.get(source(namespace));
+    if (found !== undefined) await site.api.patch(source(namespace), { data: encoded(password) });
+    else
+      await site.api.create(source(namespace).replace('/mine', ''), {
+        metadata: { name: 'mine' },
+        data: encoded(password),
+      });
+  }
+
+  /** No watch covers the Secret: it is looked at every 30 s, and with every look at the robot. */
+  let looks = 0;
+  const look = (namespace: string) => hub.annotate(namespace, 'robot', { look: String(++looks) });
+
+  async function robotWith(password: string, name = newName()) {
+    const namespace = await site.namespace();
+    await bring(namespace, password);
+    return { namespace, login: await hub.issued(namespace, 'robot', { name, secret: fromMine }) };
+  }
+
+  test('is waited for, with its key, and then used', async () => {
+    const namespace = await site.namespace();
+    await site.apply(hub.robot('robot', { name: newName(), secret: fromMine }), namespace);
+    expect(await hub.robotSays(namespace, 'robot', 'SourceNotFound')).toContain('Secret mine');
+    expect(await hub.stateOf(namespace, 'robot')).toBe('Reconciling');
+    await site.api.create(source(namespace).replace('/mine', ''), { metadata: { name: 'mine' } });
+    await look(namespace);
+    await eventually('its key', async () =>
+      (await hub.robotSays(namespace, 'robot', 'SourceNotFound')).includes('no key password'),
+    );
+    expect(await site.secret(namespace, 'robot')).toBeUndefined();
+    await bring(namespace, 'Brought-in-2026');
+    await look(namespace);
+    await hub.robotSays(namespace, 'robot', 'Issued');
+    const login = await hub.login(namespace, 'robot');
+    expect(login.secret.reveal()).toBe('Brought-in-2026');
+    expect(await hub.letsIn(login)).toBe(true);
+    expect(await hub.letsIn({ ...login, secret: new SecretValue('Brought-in-2027') })).toBe(false);
+  });
+
+  test.each([['Eight-88'], ['Twenty-characters-20']])('may have 8 to 20 characters: %s', async password => {
+    expect(await hub.letsIn((await robotWith(password)).login)).toBe(true);
+  });
+
+  test.each([
+    ['Kurz-77', 'at least 8 characters'],
+    ['Viel-zu-lang-genau-21', 'at most 20 characters'],
+    ['Keine-Ziffer', 'a digit'],
+    ['nur-klein-99', 'an upper-case letter'],
+    ['NUR-GROSS-99', 'a lower-case letter'],
+    ['Mit-Zeile-99\n', 'no line break'],
+  ])('is named by the rule that it breaks, and is nowhere itself: %j', async (password, rule) => {
+    const namespace = await site.namespace();
+    const first = site.proxy.requests.length;
+    await bring(namespace, password);
+    await site.apply(hub.robot('robot', { name: newName(), secret: fromMine }), namespace);
+    const message = await hub.robotSays(namespace, 'robot', 'SourceInvalid');
+    expect(message).toContain(`it must have ${rule}`);
+    expect(message).toContain('the key password of Secret mine');
+    expect(await hub.stateOf(namespace, 'robot')).toBe('Stalled');
+    expect(await site.secret(namespace, 'robot')).toBeUndefined();
+    const events = await eventually('it is told', async () => {
+      const all = await site.api.list(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`);
+      return all.some(event => event.reason === 'SourceInvalid') && all;
+    });
+    const sent = site.proxy.requests.slice(first).map(({ body }) => body);
+    const metrics = (await site.operator.page('/metrics')).text;
+    const said = JSON.stringify([events, await site.robot(namespace, 'robot'), sent, metrics, site.operator.output]);
+    for (const canary of [password.trim(), encoded(password).password]) expect(said).not.toContain(canary);
+  });
+
+  test('is followed when it changes, unless into one against the rules', async () => {
+    const { namespace, login: first } = await robotWith('First-secret-1');
+    await bring(namespace, 'Second-secret-2');
+    await look(namespace);
+    const second = await hub.next(namespace, 'robot', first);
+    await eventually('it is recorded', async () => (await hub.status(namespace, 'robot')).revision === 2);
+    expect([await hub.letsIn(first), await hub.letsIn(second)]).toEqual([false, true]);
+    await bring(namespace, 'bad');
+    await look(namespace);
+    await hub.robotSays(namespace, 'robot', 'SourceInvalid');
+    expect(await hub.letsIn(second)).toBe(true);
+    await bring(namespace, 'Third-secret-3');
+    await look(namespace);
+    await hub.robotSays(namespace, 'robot', 'Issued');
+    expect((await hub.login(namespace, 'robot')).secret.reveal()).toBe('Third-secret-3');
+    expect(await hub.letsIn(second)).toBe(false);
+  });
+
+  test('may be taken away: the robot keeps what it has, and says so', async () => {
+    const { namespace, login } = await robotWith('Taken-away-99');
+    const version = (await site.secret(namespace, 'robot'))?.metadata.resourceVersion;
+    await site.api.delete(source(namespace));
+    await look(namespace);
+    expect(await hub.robotSays(namespace, 'robot', 'SourceNotFound')).toContain('does not exist');
+    expect(await hub.stateOf(namespace, 'robot')).toBe('Ready');
+    expect(await hub.letsIn(login)).toBe(true);
+    expect((await site.secret(namespace, 'robot'))?.metadata.resourceVersion).toBe(version);
+  });
+
+  test('that is asked for no more is followed by a generated one', async () => {
+    const { namespace, login } = await robotWith('Not-any-more-1');
+    await hub.patch(namespace, 'robot', { spec: { secret: { valueFrom: null } } });
+    const generated = await hub.next(namespace, 'robot', login);
+    await eventually('it is recorded', async () => (await hub.status(namespace, 'robot')).revision === 2);
+    expect([await hub.letsIn(login), await hub.letsIn(generated)]).toEqual([false, true]);
+  });
+
+  test('is never read out of the Secret that is written', async () => {
+    const namespace = await site.namespace();
+    const secret = { name: 'mine', ...fromMine };
+    await expect(site.apply(hub.robot('robot', { name: newName(), secret }), namespace)).rejects.toThrow(
+      'must not read the Secret that is written',
+    );
+  });
+});
+
+describe('the token endpoint', () => {
+  let login: Login;
+  let namespace: string;
+  const scope = 'repository:shop/app:pull,push';
+
+  beforeAll(async () => {
+    namespace = await site.namespace();
+    login = await hub.issued(namespace, 'robot', { name: newName() });
+  });
+
+  /** The status, and the word of OAuth2 for what is wrong. */
+  const outcome = ({ status, text }: { status: number; text: string }) => {
+    const { error } = z.object({ error: z.string().optional() }).parse(JSON.parse(text));
+    return [status, error];
+  };
+
+  test('answers both forms with the same token, and gives nothing to come back with', async () => {
+    const query = { scope, account: login.username, client_id: 'docker', offline_token: 'true' };
+    const form = { username: login.username, password: login.secret.reveal(), scope, access_type: 'offline' };
+    for (const answer of [await hub.ask({ login, query }), await hub.post(form)]) {
+      expect(answer.status).toBe(200);
+      expect(answer.text).not.toContain('refresh_token');
+      expect(answer.headers['cache-control']).toBe('no-store');
+      const { access, sub, exp, iat } = claimsOf(tokenIn(answer));
+      expect([sub, exp - iat]).toEqual([login.username, 300]);
+      expect(access).toEqual([{ type: 'repository', name: 'shop/app', actions: ['pull', 'push'] }]);
+    }
+    const refresh = await hub.post({ ...form, grant_type: 'refresh_token', refresh_token: 'x' });
+    expect(outcome(refresh)).toEqual([400, 'unsupported_grant_type']);
+  });
+
+  test('gives nobody in particular what is open, and no more', async () => {
+    const asked = async (name: string) => {
+      const answer = await hub.ask({ query: { scope: `repository:${name}:pull,push` } });
+      return claimsOf(tokenIn(answer)).access;
+    };
+    expect(await asked('open/app')).toEqual([{ type: 'repository', name: 'open/app', actions: ['pull'] }]);
+    expect(await asked('shop/app')).toEqual([]);
+    expect(await asked('openshop/app')).toEqual([]);
+  });
+
+  test.each([
+    ['without actions', 'repository:shop/app'],
+    ['of no repository', 'repository:SHOP/../app:pull'],
+    ['with words that are no actions', 'repository:shop/app:PULL%00'],
+    ['of too many', Array.from({ length: 51 }, (_, i) => `repository:shop/app-${i}:pull`).join(' ')],
+  ])('refuses a scope %s', async (_, broken) => {
+    expect(outcome(await hub.ask({ login, query: { scope: broken } }))).toEqual([400, 'invalid_scope']);
+    const form = { username: login.username, password: login.secret.reveal(), scope: broken };
+    expect(outcome(await hub.post(form))).toEqual([400, 'invalid_scope']);
+  });
+
+  test('refuses what is for another service, or for an issuer that is not there or not a registry', async () => {
+    expect(outcome(await hub.ask({ login, query: { service: 'other.example.com' } }))).toEqual([
+      400,
+      'invalid_request',
+    ]);
+    for (const name of ['nobody', 'builtin'])
+      expect(outcome(await site.fetch(`/registry/${name}/token`))).toEqual([404, 'not_found']);
+  });
+
+  test('refuses a header that is too large, and one that is no Basic, without repeating it', async () => {
+    const path = `/registry/${hub.name}/token`;
+    const huge = await site.fetch(path, { headers: { authorization: `Basic ${'canary'.repeat(4000)}` } });
+    expect(huge.status).toBe(431);
+    expect(huge.text).not.toContain('canary');
+    for (const authorization of ['Basic canary', 'Bearer canary', 'Basic !!!canary']) {
+      const answer = await site.fetch(path, { headers: { authorization } });
+      expect(outcome(answer)).toEqual([401, 'invalid_client']);
+      expect(answer.text).not.toContain('canary');
+    }
+    expect(site.operator.output).not.toContain('canary');
+  });
+
+  test('says the same of an unknown account and a wrong secret, whatever state the account is in', async () => {
+    const off = await hub.issued(namespace, 'off', { name: newName() });
+    await hub.patch(namespace, 'off', { spec: { disabled: true } });
+    await hub.robotSays(namespace, 'off', 'Disabled');
+    const strangers = [
+      wrong(login),
+      { ...login, secret: new SecretValue('Wrong-but-short-1') },
+      wrong({ ...login, username: 'robot_shop+nobody' }),
+      wrong({ ...login, username: 'nobody' }),
+      wrong(off),
+    ];
+    const said: unknown[] = [];
+    for (const stranger of strangers) {
+      for (const answer of [
+        await hub.ask({ login: stranger }),
+        await hub.post({ username: stranger.username, password: stranger.secret.reveal() }),
+      ]) {
+        const { date: _, ...headers } = answer.headers;
+        said.push({ status: answer.status, headers, text: answer.text });
+      }
+    }
+    expect(new Set(said.map(each => JSON.stringify(each))).size).toBe(1);
+    expect(said[0]).toMatchObject({ status: 401 });
+    // Who has shown the right one is told why it does not help.
+    expect((await hub.ask({ login: off })).text).toContain('the robot account is disabled');
+  });
+
+  test('holds up who guesses, and never who has a generated secret', async () => {
+    const guessed = await hub.issued(namespace, 'guessed', { name: newName() });
+    const held = await eventually('too many attempts', async () => {
+      const answer = await hub.ask({ login: wrong(guessed) });
+      return answer.status === 429 && answer;
+    });
+    expect(Number(held.headers['retry-after'])).toBeGreaterThan(0);
+    expect(await hub.letsIn(guessed)).toBe(true);
+    expect(site.operator.output).not.toContain(basic(guessed).slice(6));
+  });
+});
+
+describe('of two operators', () => {
+  test('each lets in whom the other has issued, and none who was disabled, rotated away or deleted at it', async () => {
+    await using second = await OperatorProcess.start({
+      kubeconfig: await site.proxy.kubeconfigFor(await site.operatorToken()),
+    });
+    const namespace = await site.namespace();
+    const issuer = await OwnRegistryIssuer.make(site, namespace);
+    const names = Array.from({ length: 24 }, (_, i) => `robot-${i}`);
+    await site.apply(names.map(name => issuer.robot(name)).join(''), namespace);
+    for (const name of names) await site.ready('robotaccounts', namespace, name, 'Issued');
+    const ids = await Promise.all(names.map(async name => (await issuer.status(namespace, name)).id));
+    expect(new Set(ids).size).toBe(names.length);
+    const both = async (login: Login) => [await issuer.letsIn(login), await issuer.letsIn(login, second)];
+    const becomes = (login: Login, expected: boolean) =>
+      eventually(`both say ${expected}`, async () => (await both(login)).every(each => each === expected));
+    const logins = await Promise.all(names.slice(0, 8).map(name => issuer.login(namespace, name)));
+    for (const login of logins) await becomes(login, true);
+    for (const [i, login] of logins.entries()) {
+      const name = `robot-${i}`;
+      if (i % 2 === 0) {
+        await issuer.patch(namespace, name, { spec: { disabled: true } });
+        await becomes(login, false);
+        await issuer.patch(namespace, name, { spec: { disabled: false } });
+        await becomes(login, true);
+        await site.api.delete(robotPath(namespace, name));
+      } else {
+        await issuer.annotate(namespace, name, { 'botmint.dev/rotate': '1' });
+        await becomes(await issuer.next(namespace, name, login), true);
+      }
+      await becomes(login, false);
+    }
+    expect(second.hasEnded).toBe(false);
+  });
+});

@@ -1,0 +1,384 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { isGeneratedSecret } from '../../src/issuers/registry/secrets.ts';
+import { eventually, sharedCluster } from '../cluster/cluster.ts';
+import { isBackground, isWrite } from '../faults/proxy.ts';
+import { botUser, robotAccount } from './manifests.ts';
+import { basic, OwnRegistryIssuer, robotPath } from './own-registry-issuer.ts';
+import { Site } from './site.ts';
+
+// What a RobotAccount is in a cluster, and what its issuer's endpoint makes of it: no registry is needed for that.
+
+const cluster = sharedCluster();
+let site: Site;
+let hub: OwnRegistryIssuer;
+
+beforeAll(async () => {
+  site = await Site.open(cluster);
+  await site.start();
+  hub = await OwnRegistryIssuer.make(site, await site.namespace());
+});
+
+afterAll(() => site?.close());
+
+let robots = 0;
+/** No robot of another test has it. */
+const newName = () => `ci-${++robots}`;
+const scrape = async () => (await site.operator.page('/metrics')).text;
+
+/** Events about an object, by reason. */
+async function eventsOf(namespace: string, name: string): Promise<string[]> {
+  const Event = z.looseObject({ regarding: z.object({ name: z.string() }), reason: z.string() });
+  const all = await site.api.list(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`);
+  return all
+    .map(event => Event.parse(event))
+    .filter(({ regarding }) => regarding.name === name)
+    .map(({ reason }) => reason);
+}
+
+describe('the Secret of a robot', () => {
+  test('is an image pull secret when nothing else is said', async () => {
+    const namespace = await site.namespace();
+    const { username, secret } = await hub.issued(namespace, 'robot', { name: newName() });
+    const password = secret.reveal();
+    expect(isGeneratedSecret(password)).toBe(true);
+    const auth = Buffer.from(`${username}:${password}`).toString('base64');
+    expect((await site.secret(namespace, 'robot'))?.type).toBe('kubernetes.io/dockerconfigjson');
+    expect(await site.values(namespace, 'robot')).toEqual({
+      '.dockerconfigjson': JSON.stringify({ auths: { [hub.service]: { username, password, auth } } }),
+    });
+  });
+
+  test('holds the export file, and what else is asked for, of one and the same secret', async () => {
+    const namespace = await site.namespace();
+    const data = [
+      { key: 'robot.json', format: 'JSON' },
+      { key: 'netrc', format: 'Netrc' },
+      { key: '.dockerconfigjson', format: 'DockerConfigJSON' },
+      { key: 'url', template: 'https://$(username):$(token)@$(host)/v2/' },
+    ];
+    const secret = { type: 'Opaque', data };
+    const login = await hub.issued(namespace, 'ends', { name: newName(), expiresIn: '30d', secret });
+    const password = login.secret.reveal();
+    const { id, fullName, issuedAt = '', expiresAt } = await hub.status(namespace, 'ends');
+    const issued = Date.parse(issuedAt) / 1000;
+    const text = (expires_at: number, of: object) =>
+      JSON.stringify({ creation_time: issuedAt, expires_at, id, name: fullName, secret: password, ...of });
+    expect(expiresAt).toBe(new Date((issued + 30 * 86_400) * 1000).toISOString().replace('.000', ''));
+    const values = await site.values(namespace, 'ends');
+    expect(values?.['robot.json']).toBe(text(issued + 30 * 86_400, {}));
+    expect(values?.netrc).toBe(`machine ${hub.service} login ${fullName} password ${password}`);
+    expect(values?.url).toBe(`https://${fullName}:${password}@${hub.service}/v2/`);
+    await hub.patch(namespace, 'ends', { spec: { expiresIn: 'never' } });
+    await eventually('it says so', async () => {
+      return (await site.values(namespace, 'ends'))?.['robot.json'] === text(-1, {});
+    });
+  });
+
+  test('follows the host of the issuer', async () => {
+    const namespace = await site.namespace();
+    const issuer = await OwnRegistryIssuer.make(site, namespace);
+    const login = await issuer.issued(namespace, 'robot');
+    await site.api.patch(issuer.path, { spec: { registry: { host: 'moved.example.com:5000' } } });
+    await eventually('it is for the new host', async () => {
+      const text = (await site.values(namespace, 'robot'))?.['.dockerconfigjson'] ?? '';
+      return (
+        Object.keys(z.object({ auths: z.looseObject({}) }).parse(JSON.parse(text)).auths).join() ===
+        'moved.example.com:5000'
+      );
+    });
+    expect(await issuer.login(namespace, 'robot')).toEqual(login);
+    expect(await issuer.letsIn(login)).toBe(true);
+  });
+
+  test('is made again with another secret when it is lost, and the lost one ends', async () => {
+    const namespace = await site.namespace();
+    const first = await hub.issued(namespace, 'robot', { name: newName() });
+    await site.api.delete(`/api/v1/namespaces/${namespace}/secrets/robot`);
+    const second = await eventually('another secret', async () => {
+      const now = await hub.login(namespace, 'robot').catch(() => undefined);
+      return now?.secret.reveal() === first.secret.reveal() ? undefined : now;
+    });
+    await eventually('it is recorded', async () => (await hub.status(namespace, 'robot')).revision === 2);
+    expect([await hub.letsIn(first), await hub.letsIn(second)]).toEqual([false, true]);
+  });
+});
+
+describe('kubectl', () => {
+  const columns = async (namespace: string, ...args: string[]) => {
+    const [head = '', ...rows] = (await site.kubectl(['get', 'robots', '-n', namespace, ...args]))
+      .trimEnd()
+      .split('\n');
+    return { head: head.trim().split(/ {2,}/), rows };
+  };
+
+  test('shows the columns that people know, and the long ones when asked', async () => {
+    const namespace = await site.namespace();
+    const name = newName();
+    await hub.issued(namespace, 'robot', {
+      name,
+      description: 'Pushes what main builds',
+      permissions: ['PullArtifacts'],
+    });
+    await hub.issued(namespace, 'off', { name: newName() });
+    await hub.patch(namespace, 'off', { spec: { disabled: true } });
+    await hub.robotSays(namespace, 'off', 'Disabled');
+    const { issuedAt = '', expiresAt = '' } = await hub.status(namespace, 'robot');
+    const short = ['NAME', 'FULL NAME', 'ENABLED', 'READY', 'REASON', 'CREATED', 'EXPIRES', 'DESCRIPTION', 'AGE'];
+    const { head, rows } = await columns(namespace);
+    expect(head).toEqual(short);
+    expect(
+      rows
+        .find(row => row.startsWith('robot '))
+        ?.split(/ {2,}/)
+        .slice(0, 8),
+    ).toEqual([
+      'robot',
+      `robot_shop+${name}`,
+      'true',
+      'True',
+      'Issued',
+      issuedAt,
+      expiresAt,
+      'Pushes what main builds',
+    ]);
+    expect(
+      rows
+        .find(row => row.startsWith('off '))
+        ?.split(/ {2,}/)
+        .slice(2, 5),
+    ).toEqual(['false', 'True', 'Disabled']);
+    const wide = await columns(namespace, '-o', 'wide');
+    expect(wide.head).toEqual([...short.slice(0, 8), 'PERMISSIONS', 'LAST USED', 'CREATED BY', 'AGE']);
+    expect(wide.rows.find(row => row.startsWith('robot '))).toContain(
+      '"permissions":["PullArtifacts"],"project":"shop"',
+    );
+  });
+});
+
+describe('the robots of an issuer', () => {
+  test('have numbers in the order in which they came', async () => {
+    const namespace = await site.namespace();
+    const issuer = await OwnRegistryIssuer.make(site, namespace);
+    const ids: unknown[] = [];
+    for (const name of ['a', 'b', 'c']) {
+      await issuer.issued(namespace, name);
+      ids.push((await issuer.status(namespace, name)).id);
+    }
+    expect(ids).toEqual([1, 2, 3]);
+    await site.api.delete(robotPath(namespace, 'c'));
+    await eventually('it is gone', async () => (await site.robot(namespace, 'c')) === undefined);
+    await issuer.issued(namespace, 'c');
+    expect((await issuer.status(namespace, 'c')).id).toBe(4);
+    await issuer.annotate(namespace, 'a', { 'botmint.dev/rotate': '1' });
+    await eventually('rotated', async () => (await issuer.status(namespace, 'a')).revision === 2);
+    expect((await issuer.status(namespace, 'a')).id).toBe(1);
+  });
+
+  test('have one full name each: the one that has it keeps it, and the other gets it after that', async () => {
+    const [mine, theirs] = [await site.namespace(), await site.namespace()];
+    const name = newName();
+    const first = await hub.issued(mine, 'robot', { name });
+    await site.apply(hub.robot('robot', { name }), theirs);
+    expect(await hub.robotSays(theirs, 'robot', 'UsernameTaken')).toContain(`RobotAccount robot in namespace ${mine}`);
+    expect(await hub.stateOf(theirs, 'robot')).toBe('Stalled');
+    expect(await site.secret(theirs, 'robot')).toBeUndefined();
+    expect(await hub.letsIn(first)).toBe(true);
+    await site.api.delete(robotPath(mine, 'robot'));
+    await site.ready('robotaccounts', theirs, 'robot', 'Issued');
+    const second = await hub.login(theirs, 'robot');
+    expect(second.username).toBe(first.username);
+    expect([await hub.letsIn(first), await hub.letsIn(second)]).toEqual([false, true]);
+  });
+
+  test('of one name in two projects, and at the system, are three', async () => {
+    const namespace = await site.namespace();
+    const name = newName();
+    const logins = [
+      await hub.issued(namespace, 'shop', { name }),
+      await hub.issued(namespace, 'base', { name, project: 'base' }),
+      await hub.issued(namespace, 'system', { name, projects: [{ name: 'shop', permissions: ['PullArtifacts'] }] }),
+    ];
+    expect(logins.map(({ username }) => username)).toEqual([
+      `robot_shop+${name}`,
+      `robot_base+${name}`,
+      `robot_${name}`,
+    ]);
+    const scope = 'repository:shop/app:pull,push repository:base/app:pull,push';
+    const access = await Promise.all(logins.map(login => hub.access(login, scope)));
+    expect(access).toEqual([['shop/app:pull,push'], ['base/app:pull,push'], ['shop/app:pull']]);
+  });
+});
+
+describe('permissions', () => {
+  test('are all ten when they are left out, and written down as those of today', async () => {
+    const namespace = await site.namespace();
+    await site.apply(hub.robot('robot', { name: newName(), permissions: undefined }), namespace);
+    await site.ready('robotaccounts', namespace, 'robot', 'Issued');
+    const { permissions, withoutEffect } = await hub.status(namespace, 'robot');
+    expect(permissions).toMatchObject([{ project: 'shop', defaulted: true }]);
+    expect(permissions?.[0]?.permissions.length).toBe(10);
+    expect(withoutEffect).toEqual(['CreateArtifactLabels', 'CreateScan']);
+    const login = await hub.login(namespace, 'robot');
+    expect(await hub.access(login, 'repository:shop/app:pull,push,delete')).toEqual(['shop/app:pull,push,delete']);
+  });
+});
+
+describe('a ceiling of the issuer', () => {
+  test.each([
+    ['usernames', ['{namespace}-*'], 'spec.name'],
+    ['projects', ['other'], 'spec.project'],
+    ['permissions', ['PullArtifacts'], 'spec.permissions'],
+    ['maxLifetime', '30d', 'spec.expiresIn'],
+  ])('%s refuses what is above it, in words, and what keeps below it goes on', async (limit, ceiling, field) => {
+    const namespace = await site.namespace();
+    const all = { usernames: ['*'], projects: ['*'], permissions: ['*'] };
+    const issuer = await OwnRegistryIssuer.make(site, namespace, { limits: { ...all, [limit]: ceiling } });
+    await site.apply(issuer.robot('robot'), namespace);
+    const message = await issuer.robotSays(namespace, 'robot', 'ExceedsIssuerLimit');
+    for (const word of [field, `limits.${limit}`]) expect(message).toContain(word);
+    expect(await issuer.stateOf(namespace, 'robot')).toBe('Stalled');
+    expect(await site.secret(namespace, 'robot')).toBeUndefined();
+    const below = { project: 'other', permissions: ['PullArtifacts'], expiresIn: '30d', name: `${namespace}-ci` };
+    await issuer.issued(namespace, 'below', below);
+  });
+
+  test('that is lowered takes nothing away, is told, and gives nothing more', async () => {
+    const namespace = await site.namespace();
+    const issuer = await OwnRegistryIssuer.make(site, namespace);
+    const scope = 'repository:shop/app:pull,push,delete';
+    const login = await issuer.issued(namespace, 'robot');
+    await site.api.patch(issuer.path, { spec: { limits: { permissions: ['PullArtifacts'] } } });
+    await issuer.robotSays(namespace, 'robot', 'ExceedsIssuerLimit');
+    expect(await issuer.stateOf(namespace, 'robot')).toBe('Ready');
+    expect(await issuer.access(login, scope)).toEqual(['shop/app:pull,push']);
+    const more = { permissions: ['PushArtifacts', 'PullArtifacts', 'DeleteArtifacts'] };
+    await issuer.patch(namespace, 'robot', { spec: more });
+    await eventually('it is refused', async () => (await issuer.stateOf(namespace, 'robot')) === 'Stalled');
+    expect(await issuer.access(login, scope)).toEqual(['shop/app:pull,push']);
+    await issuer.patch(namespace, 'robot', { spec: { permissions: ['PullArtifacts'] } });
+    await issuer.robotSays(namespace, 'robot', 'Issued');
+    expect(await issuer.access(login, scope)).toEqual(['shop/app:pull']);
+  });
+});
+
+describe('what an issuer of this type cannot do is named', () => {
+  test.each([
+    ['to adopt a robot', { adoptionPolicy: 'Adopt' }, 'spec.adoptionPolicy'],
+    ['a robot at an issuer of tokens', { issuerRef: { kind: 'ClusterTokenIssuer', name: 'builtin' } }, 'type registry'],
+  ])('%s', async (_, extra, words) => {
+    const namespace = await site.namespace();
+    await site.apply(hub.robot('robot', { name: newName(), ...extra }), namespace);
+    expect(await hub.robotSays(namespace, 'robot', 'UnsupportedByIssuer')).toContain(words);
+    expect(await hub.stateOf(namespace, 'robot')).toBe('Stalled');
+    expect(await site.secret(namespace, 'robot')).toBeUndefined();
+  });
+
+  test('a bot at an issuer of robots', async () => {
+    const namespace = await site.namespace();
+    await site.apply(botUser('bot', { issuerRef: { kind: 'ClusterTokenIssuer', name: hub.name } }), namespace);
+    const { status } = await site.ready('botusers', namespace, 'bot', 'UnsupportedByIssuer');
+    expect(JSON.stringify(status)).toContain(hub.name);
+  });
+});
+
+describe('the issuer of a robot', () => {
+  test('is waited for, and for one of its name that comes later', async () => {
+    const namespace = await site.namespace();
+    await site.apply(robotAccount('robot', namespace), namespace);
+    expect(await hub.robotSays(namespace, 'robot', 'IssuerNotFound')).toContain(namespace);
+    const issuer = await OwnRegistryIssuer.make(site, namespace);
+    await site.ready('robotaccounts', namespace, 'robot', 'Issued');
+    expect(await issuer.letsIn(await issuer.login(namespace, 'robot'))).toBe(true);
+  });
+
+  test('that is deleted stays until its last robot is gone, and lets it in until then', async () => {
+    const namespace = await site.namespace();
+    const issuer = await OwnRegistryIssuer.make(site, namespace);
+    const login = await issuer.issued(namespace, 'robot');
+    await site.api.delete(issuer.path);
+    expect(await issuer.says('InUse')).toContain('RobotAccounts');
+    await site.apply(issuer.robot('late'), namespace);
+    await issuer.robotSays(namespace, 'late', 'IssuerDeleted');
+    expect(await issuer.letsIn(login)).toBe(true);
+    await site.api.delete(robotPath(namespace, 'robot'));
+    await eventually('it is gone', async () => (await site.api.get(issuer.path)) === undefined);
+    expect((await issuer.ask({ login })).status).toBe(404);
+  });
+});
+
+describe('what people see', () => {
+  test('events and metrics, and the secret in none of them', async () => {
+    const namespace = await site.namespace();
+    const issuer = await OwnRegistryIssuer.make(site, namespace);
+    const login = await issuer.issued(namespace, 'robot');
+    expect(await issuer.letsIn(login)).toBe(true);
+    expect(await issuer.letsIn({ ...login, username: 'robot_shop+nobody' })).toBe(false);
+    await issuer.ask();
+    const counted = async (result: string) => {
+      const sample = new RegExp(
+        `^botmint_registry_token_requests_total\\{issuer="${issuer.name}",result="${result}"\\} (\\d+)$`,
+        'm',
+      );
+      return Number(sample.exec(await scrape())?.[1] ?? 0);
+    };
+    expect([await counted('issued'), await counted('invalid_grant'), await counted('anonymous')]).toEqual([1, 1, 1]);
+    const end = `botmint_robot_expiry_timestamp_seconds{namespace="${namespace}",name="robot"}`;
+    const { expiresAt = '' } = await issuer.status(namespace, 'robot');
+    expect(await scrape()).toContain(`${end} ${Date.parse(expiresAt) / 1000}`);
+    expect(await scrape()).toMatch(/^botmint_conditions\{kind="RobotAccount",ready="True",reason="Issued"\} [1-9]/m);
+    await issuer.patch(namespace, 'robot', { spec: { disabled: true } });
+    await issuer.robotSays(namespace, 'robot', 'Disabled');
+    await eventually('both are told', async () => {
+      const told = await eventsOf(namespace, 'robot');
+      return told.includes('Issued') && told.includes('Disabled');
+    });
+    const events = await site.api.list(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`);
+    const said = [events, await site.robot(namespace, 'robot'), await scrape(), site.operator.output];
+    for (const canary of [login.secret.reveal(), basic(login).slice(6)])
+      expect(JSON.stringify(said)).not.toContain(canary);
+    await site.api.delete(robotPath(namespace, 'robot'));
+    await eventually('its end is shown no more', async () => !(await scrape()).includes(end));
+  });
+
+  test('when a robot was last let in: written once for a day of logins', async () => {
+    const namespace = await site.namespace();
+    const [login, other] = [
+      await hub.issued(namespace, 'robot', { name: newName() }),
+      await hub.issued(namespace, 'other', { name: newName() }),
+    ];
+    const used = (name: string) =>
+      eventually(`the last use of ${name}`, async () => (await hub.status(namespace, name)).lastUsed);
+    expect((await hub.status(namespace, 'robot')).lastUsed).toBeUndefined();
+    const before = Date.now();
+    await hub.letsIn(login);
+    expect(Date.parse(await used('robot'))).toBeGreaterThanOrEqual(before - 1000);
+    const first = site.proxy.requests.length;
+    for (let i = 0; i < 5; i++) await hub.letsIn(login);
+    // A later use that is written shows that the round after these five is over.
+    await hub.letsIn(other);
+    await used('other');
+    const writes = site.proxy.requests.slice(first).filter(request => isWrite(request) && request.name === 'robot');
+    expect(writes).toEqual([]);
+  });
+});
+
+test('an operator with nothing to do for robots writes nothing after a restart, and lets them in at once', async () => {
+  const namespace = await site.namespace();
+  const names = Array.from({ length: 10 }, (_, i) => `idle-${i}`);
+  for (const name of names) await hub.issued(namespace, name, { name: newName() });
+  const login = await hub.login(namespace, 'idle-0');
+  expect(await site.operator.stop()).toBe(0);
+  const first = site.proxy.requests.length;
+  await site.start();
+  expect(await hub.letsIn(login)).toBe(true);
+  await hub.issued(namespace, 'live', { name: newName() });
+  const writes = site.proxy.requests
+    .slice(first)
+    .filter(request => isWrite(request) && !isBackground(request))
+    .map(({ verb, resource, name }) => `${verb} ${resource} ${name}`);
+  // A process reserves numbers of its own, and when idle-0 was let in may be noted by now.
+  const expected = /live$|create secrets|robotaccounts idle-0$|configmaps botmint-robot-ids-/;
+  expect(writes.filter(write => !expected.test(write))).toEqual([]);
+  expect(writes).toContain('patch robotaccounts live');
+});
