@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually, sharedCluster } from '../cluster/cluster.ts';
 import { botToken, botUser, clusterTokenIssuer } from './manifests.ts';
+import { OwnRegistryIssuer } from './own-registry-issuer.ts';
 import { Site } from './site.ts';
 
 const cluster = sharedCluster();
@@ -42,10 +43,18 @@ test('the labels of every series are those of the page', async () => {
   const namespace = await site.namespace();
   await site.apply(botUser('bot') + botToken('token'), namespace);
   await site.ready('bottokens', namespace, 'token', 'Issued');
+  const registry = await OwnRegistryIssuer.make(site, namespace);
+  const login = await registry.issued(namespace, 'robot');
+  expect(await registry.access(login, 'repository:shop/app:pull')).toEqual(['shop/app:pull']);
   const labelsOf = new Map(documented().map(({ name, labels }) => [name, labels]));
   const text = await scrape();
   const series = [...text.matchAll(/^(botmint_\w+?)(_bucket|_sum|_count)?\{(.*)\} /gm)];
   expect(series.length).toBeGreaterThan(20);
+  const names = new Set(series.map(([, name]) => name));
+  for (const { name, labels } of documented()) {
+    if (/robot|registry|verifiers/.test(name))
+      expect([name, labels.length > 0 && names.has(name)]).toEqual([name, true]);
+  }
   for (const [, name = '', , labels = ''] of series) {
     const seen = [...labels.matchAll(/(\w+)="/g)].map(([, label]) => label).filter(label => label !== 'le');
     expect([name, seen.toSorted((a = '', b = '') => a.localeCompare(b))]).toEqual([
