@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { Issued, Template } from './floor.ts';
+import type { Issued, Template, Versioned } from './floor.ts';
 import type { Task } from './floor-task.ts';
 import type { Applied } from './objects.ts';
 import { cpuSeconds } from './processes.ts';
@@ -10,7 +10,7 @@ import { cpuSeconds } from './processes.ts';
 export class FloorClient {
   readonly #process: ChildProcess;
 
-  constructor(kubeconfig: string, template: Template) {
+  constructor(kubeconfig: string, template: Template | null) {
     const program = join(import.meta.dirname, 'floor-process.ts');
     this.#process = spawn(process.execPath, [program, kubeconfig], {
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -29,6 +29,10 @@ export class FloorClient {
 
   endOverlap(tokens: Issued[]): Promise<void> {
     return this.#run({ do: 'end-overlap', tokens });
+  }
+
+  rewrite(secrets: Versioned[], text: string): Promise<void> {
+    return this.#run({ do: 'rewrite', secrets, text });
   }
 
   /** Resolves when it says that it is done; throws when it ends instead. */

@@ -21,6 +21,9 @@ export const Template = z.object({
 });
 export type Template = z.infer<typeof Template>;
 
+/** An object at a version. */
+export type Versioned = Omit<Applied, 'uid'>;
+
 /** An issued token for which nothing runs: where the operator would read its caches. */
 export interface Issued extends Applied {
   secretResourceVersion: string;
@@ -57,15 +60,15 @@ export function marksOf({ metadata: { labels, annotations, ownerReferences } }: 
 export class BareClient {
   readonly #pool: Pool;
   readonly #headers: Record<string, string | string[]>;
-  readonly #template: Template;
+  readonly #learned: Template | undefined;
 
-  private constructor(pool: Pool, headers: Record<string, string | string[]>, template: Template) {
+  private constructor(pool: Pool, headers: Record<string, string | string[]>, template: Template | undefined) {
     this.#pool = pool;
     this.#headers = headers;
-    this.#template = template;
+    this.#learned = template;
   }
 
-  static async open(kubeconfig: string, template: Template): Promise<BareClient> {
+  static async open(kubeconfig: string, template?: Template): Promise<BareClient> {
     const { server, connect, headers } = await connectionOf(kubeconfig);
     return new BareClient(new Pool(server, { connections: requestsInFlight, connect }), headers, template);
   }
@@ -93,6 +96,17 @@ export class BareClient {
   async endOverlap(issued: Issued): Promise<void> {
     const { namespace, name } = issued;
     await this.#send('PATCH', `${this.#path(namespace, name)}/status`, this.#own(this.#rotation.end, issued));
+  }
+
+  /** Puts this merge patch (JSON) into a Secret. */
+  async rewrite({ namespace, name, resourceVersion }: Versioned, text: string): Promise<void> {
+    const path = `${secretsPath(namespace)}/${name}`;
+    await this.#send('PATCH', path, text.replace(resourceVersionMark, resourceVersion));
+  }
+
+  get #template(): Template {
+    if (this.#learned === undefined) throw new Error('the bare client knows no template');
+    return this.#learned;
   }
 
   #path(namespace: string, name: string): string {

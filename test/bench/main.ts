@@ -2,6 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SetupNeeded } from '../cluster/build.ts';
+import { measureCopies } from './copies.ts';
 import { measureCrowd } from './crowd.ts';
 import { Ground } from './ground.ts';
 import { measureIdle } from './idle.ts';
@@ -63,6 +64,7 @@ async function measuredOnGround(options: Options): Promise<Row[]> {
       ...(parts.has('latency') ? shown(await measureLatency({ ground, sizes, say })) : []),
       ...(parts.has('status-list') ? shown(await measureStatusList({ ground, quick: options.quick, say })) : []),
       ...(parts.has('robots') ? shown(await measureRobots({ ground, sizes, say, profile })) : []),
+      ...(parts.has('copies') ? shown(await measureCopies({ ground, quick: options.quick, say })) : []),
       ...(parts.has('memory') || parts.has('start') ? await measureIdle({ ground, options, say }) : []),
     ];
   } finally {

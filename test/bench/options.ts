@@ -9,6 +9,7 @@ export const parts = [
   'status-list',
   'registry-token',
   'robots',
+  'copies',
   'memory',
   'start',
 ] as const;
