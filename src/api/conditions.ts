@@ -141,7 +141,7 @@ export const reasons = {
   },
   SourceInvalid: {
     cause:
-      'The own secret breaks a rule of the issuer; the message names the rule and never the value. A robot that has a secret already keeps it (Ready).',
+      'The own secret breaks a rule of the issuer; the message names the rule and never the value. A robot that has a secret already keeps it, and logs in with it.',
     remedy: 'Put another value into the Secret of `secret.valueFrom`; the robot goes on by itself.',
     on: { RobotAccount: ['stalled', 'ready'] },
   },

@@ -32,6 +32,13 @@ export const objectFields = {
   metadata,
 };
 
+type Born = { metadata: Pick<z.infer<typeof metadata>, 'creationTimestamp' | 'uid'> };
+
+/** Creation order, and the smaller UID where two were created in the same second: who has what only one can have. */
+export function isOlder({ metadata: a }: Born, { metadata: b }: Born): boolean {
+  return a.creationTimestamp === b.creationTimestamp ? a.uid < b.uid : a.creationTimestamp < b.creationTimestamp;
+}
+
 const condition = z
   .object({
     type: z

@@ -1,11 +1,11 @@
 import type { Credentialed } from '../api/credentialed.ts';
 import type { Kind } from '../api/kind.ts';
 import { revokeFinalizer } from '../api/names.ts';
+import { isOlder } from '../api/object.ts';
 import { unreachable } from '../base/errors.ts';
 import type { SecretValue } from '../base/secret-value.ts';
 import { decide } from '../decide/credential.ts';
 import { claimsSecret, type Observed, type PrincipalSeen, type Refused, type Step } from '../decide/credential-seen.ts';
-import { isOlder } from '../decide/grant.ts';
 import { handOverTime } from '../decide/hand-over.ts';
 import type { CredentialKind, KindName } from '../decide/kind.ts';
 import { carriedBy } from '../decide/listing.ts';

@@ -6,9 +6,9 @@ import {
   isOfType,
 } from '../api/cluster-token-issuer.ts';
 import { inUseFinalizer } from '../api/names.ts';
+import { isOlder } from '../api/object.ts';
 import { unreachable } from '../base/errors.ts';
 import { issuerOf, recordOf } from '../decide/credential-status.ts';
-import { isOlder } from '../decide/grant.ts';
 import { decide } from '../decide/issuer.ts';
 import {
   type KeySecretSeen,

@@ -2,12 +2,12 @@ import type { BotToken } from '../api/bot-token.ts';
 import type { BotUser } from '../api/bot-user.ts';
 import { type ClusterTokenIssuer, type IssuerOf, isOfType } from '../api/cluster-token-issuer.ts';
 import type { Reason, Verdict } from '../api/conditions.ts';
+import { isOlder } from '../api/object.ts';
 import {
   askedBy,
   exceeds,
   type Grant,
   type IssuerSeen,
-  isOlder,
   issuerGrant,
   stalledIssuer,
   stalls,

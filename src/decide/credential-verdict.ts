@@ -46,7 +46,7 @@ export function verdictOf({ kind, object }: Observed, record: Recorded, grant: G
   }
   if (grant.allowed) return endsSoon(kind, object, record, now) ?? issued(object, record.inputs);
   // Nobody can verify what it signed, or nobody may let it in.
-  const unserved: Reason[] = ['IssuerNotFound', 'UnknownFormat', 'BotUserDisabled', 'Expired'];
+  const unserved: Reason[] = ['IssuerNotFound', 'UnknownFormat', 'BotUserDisabled', 'Expired', 'UsernameTaken'];
   if (unserved.includes(grant.blocked.reason)) return grant.blocked;
   if (grant.blocked.state === 'reconciling' && grant.blocked.reason !== 'SourceNotFound')
     return issued(object, record.inputs);

@@ -118,13 +118,6 @@ export function wholeEnd(notAfter: string | undefined): string | undefined {
   return notAfter === undefined ? undefined : timestamp(wholeSeconds(new Date(notAfter)));
 }
 
-/** Creation order, and the smaller UID where two were created in the same second. */
-export function isOlder(a: Pick<Credentialed, 'metadata'>, b: Pick<Credentialed, 'metadata'>): boolean {
-  const [x, y] = [a.metadata, b.metadata];
-  if (x.creationTimestamp !== y.creationTimestamp) return x.creationTimestamp < y.creationTimestamp;
-  return x.uid < y.uid;
-}
-
 /** It goes on by itself. */
 export function waits(reason: Reason, message: string): Grant<never> {
   return { allowed: false, blocked: { state: 'reconciling', reason, message } };

@@ -1,4 +1,5 @@
 import { type IssuerOf, isOfType } from '../api/cluster-token-issuer.ts';
+import { isOlder } from '../api/object.ts';
 import { permissions as allPermissions, type Permission } from '../api/permissions.ts';
 import type { RobotAccount } from '../api/robot-account.ts';
 import { issuerOf } from './credential-status.ts';
@@ -7,7 +8,6 @@ import {
   exceeds,
   type Grant,
   type IssuerSeen,
-  isOlder,
   issuerGrant,
   type RobotWish,
   stalledIssuer,

@@ -1,5 +1,6 @@
 import { type ClusterTokenIssuer, isOfType } from '../api/cluster-token-issuer.ts';
 import { parseDuration } from '../api/durations.ts';
+import { isOlder } from '../api/object.ts';
 import type { RobotAccount } from '../api/robot-account.ts';
 import type { Account } from '../issuers/registry/account.ts';
 import { accountOf, type SecretMetadata } from '../issuers/registry/live.ts';
@@ -57,18 +58,23 @@ class Accounts {
     this.#of = of;
   }
 
-  /** Of robots that claim one name, the oldest has it; the others never get a secret. */
+  /**
+   * Of robots that claim one name, one has it, and the others get no secret. Two may have been issued at the same moment, before
+   * either was recorded: then it is the older one, and the other one is told.
+   */
   byName(issuerName: string, fullName: string): Account | undefined {
     const issuer = this.#of.issuers.get(issuerName);
     if (issuer === undefined || !isOfType(issuer, 'registry')) return undefined;
     const { robotPrefix } = issuer.spec.registry;
     if (!fullName.startsWith(robotPrefix)) return undefined;
     const { uid } = issuer.metadata;
+    let holder: { robot: RobotAccount; account: Account } | undefined;
     for (const robot of this.#of.robots.byIndex('account', `${issuerName}/${fullName.slice(robotPrefix.length)}`)) {
       const account = this.#accountOf(robot, uid);
-      if (account?.fullName === fullName) return account;
+      if (account?.fullName !== fullName) continue;
+      if (holder === undefined || isOlder(robot, holder.robot)) holder = { robot, account };
     }
-    return undefined;
+    return holder?.account;
   }
 
   #accountOf(robot: RobotAccount, issuerUID: string): Account | undefined {

@@ -112,6 +112,13 @@ describe('a robot is refused', () => {
     };
     const given = { robot: finalized, secret: gone };
     expect(told({ ...given, rivals: [first] })).toBe('Ready=False, Stalled=True, UsernameTaken');
+    // Both were issued before either was recorded: the older one logs in, and the other one must not be called ready.
+    const twin = {
+      ...first,
+      metadata: { ...older.metadata },
+      status: { ...older.status, tokenID: 'a.3.kq0wfY2nq3Vb1x9T' },
+    };
+    expect(told({ rivals: [twin] })).toBe('Ready=False, Stalled=True, UsernameTaken');
     const ofAnother = { ...inputs, issuer: { ...inputs.issuer, uid: 'another' } };
     const leftOver = { ...first, status: { ...first.status, issued: { ...served.status?.issued, inputs: ofAnother } } };
     expect(decide(seen({ ...given, rivals: [leftOver as RobotAccount] }), now)).toMatchObject({ do: 'issue' });

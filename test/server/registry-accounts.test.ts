@@ -58,6 +58,16 @@ test('of two robots with one name, the one with a secret is the account', () => 
   ]);
 });
 
+test('of two that were issued at the same moment, it is the older one, whichever came first', () => {
+  const account = (...robots: RobotAccount[]) => {
+    const of = { ...caches(), robots: new Store<RobotAccount>({ account: robot => [accountKeyOf(robot)] }) };
+    for (const robot of robots) of.robots.put(robot);
+    return registryAccounts(of).accounts.byName('registry', 'robot_payments+ci')?.uid;
+  };
+  const twin = { ...served, metadata: { ...served.metadata, namespace: 'team-b', uid: 'z' } };
+  expect([account(served, twin), account(twin, served)]).toEqual([served.metadata.uid, served.metadata.uid]);
+});
+
 test('an issuer of another type is none', () => {
   const of = caches();
   of.issuers.put({ ...jwtIssuer, metadata: { ...jwtIssuer.metadata, resourceVersion: '8' } });
