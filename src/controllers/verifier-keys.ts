@@ -17,7 +17,7 @@ import { verifierKeysIn } from './verifier-keys-in.ts';
  * So long a new key is only known before verifiers are made with it: a replica whose caches are older than 15 s answers nobody,
  * and each other one has heard of the key by then.
  */
-const knownAheadMilliseconds = 20_000;
+export const knownAheadMilliseconds = 20_000;
 
 export interface VerifierKeysOptions {
   client: Pick<Client, 'get'>;

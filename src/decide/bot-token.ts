@@ -29,6 +29,7 @@ export const botTokens: CredentialKind = {
   revised: recorded => recorded,
   revisable: [],
   revisableOfRobot: [],
+  needsCredential: () => false,
   isRevision: () => true,
   lasting: [],
   served: () => ({}),

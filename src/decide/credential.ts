@@ -206,7 +206,10 @@ function service(seen: Found, record: Recorded, now: Date): Step {
   const inputs = revisedOf(seen, record.inputs);
   if (!isDeepStrictEqual(inputs, record.inputs)) {
     const over = secret.state === 'ours' && !secret.unreadable ? secret : undefined;
-    if (over !== undefined) return { do: 'render', over, record, inputs };
+    // Where the key of the digests was lost nobody can say whose secret it is that would be let in from now on.
+    const isOurs = over?.digest === record.inputs.digest || !seen.kind.needsCredential(inputs);
+    if (over !== undefined && isOurs) return { do: 'render', over, record, inputs };
+    if (over !== undefined) return reissue(seen, record, 'edited', now);
     // What has ended all the same gets no new life.
     if (!isOver(object, { ...record, inputs }, now)) return reissue(seen, record, 'lost', now);
   }

@@ -37,6 +37,8 @@ export interface CredentialKind {
   revisable: readonly (keyof Inputs)[];
   /** The same of the fields below `robot`. */
   revisableOfRobot: readonly (keyof RobotInputs['robot'])[];
+  /** Whether revised inputs lack what is made from the credential in the Secret: then that has to be the one that was written there. */
+  needsCredential: (revised: Inputs) => boolean;
   /**
    * Whether what somebody has written into the Secret's annotation can be what `revised` asked for. Who may edit the annotation
    * must not bring back what was superseded.

@@ -28,6 +28,7 @@ export const robotAccounts: CredentialKind = {
     recorded.robot === undefined || wish.robot === undefined ? recorded : revised(recorded, wish),
   revisable: ['expiresIn', 'notAfter', 'expiresAt', 'host'],
   revisableOfRobot: ['verifier', 'verifierKey'],
+  needsCredential: ({ robot }) => robot?.verifier === toBeMade,
   isRevision: (made, recorded, wish) =>
     made.robot !== undefined && recorded.robot !== undefined && isVerifierOf(made, recorded, wish?.robot?.verifierKey),
   lasting: ['id', 'fullName', 'createdAt', 'enabled', 'permissions', 'withoutEffect', 'lastUsed'],

@@ -194,6 +194,12 @@ describe('a CA whose Secret was deleted', () => {
     expect(told(written(seen(renewed), later))).toEqual(['Ready=True, KeysPublished']);
   });
 
+  test('and whose certificate somebody has taken out of the bundle does not come back', () => {
+    const leaked = { ...lost, published: [fresh] };
+    expect(decide(seen({ ...leaked, leaf: leafOf(undefined) }), now)).toEqual({ do: 'make', what: 'leaf' });
+    expect(written(seen({ ...leaked, leaf: leafOf(fresh) })).status?.rootCertBundle).toBe('fresh\n');
+  });
+
   test('again and again leaves the newest in the bundle, with the one that signs', () => {
     const published = [first, ...Array.from({ length: mostAuthorities + 2 }, (_, number) => ca(`${number}`))];
     const { status } = written(seen({ ...lost, published }));

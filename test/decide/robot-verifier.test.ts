@@ -82,6 +82,12 @@ describe('a robot without rotation that has ended', () => {
     expect(decide(seen({ ...over, verifierKey: second }), now).do).toBe('render'));
 });
 
+test('is not made from a secret of which nobody can say that it is the one that was written', () => {
+  const edited = { ...secret, digest: 'another-key.digest-of-the-data' };
+  expect(decide(seen({ secret: edited, verifierKey: second }), now)).toMatchObject({ do: 'issue', cause: 'edited' });
+  expect(decide(seen({ secret: edited, verifierKey: first }), now).do).toBe('rest');
+});
+
 test('a Secret from which the secret cannot be read any more gets a new one', () =>
   expect(decide(seen({ secret: { ...secret, unreadable: true }, verifierKey: second }), now)).toMatchObject({
     do: 'issue',
