@@ -206,8 +206,10 @@ function service(seen: Found, record: Recorded, now: Date): Step {
   const inputs = revisedOf(seen, record.inputs);
   if (!isDeepStrictEqual(inputs, record.inputs)) {
     const over = secret.state === 'ours' && !secret.unreadable ? secret : undefined;
-    // Where the key of the digests was lost nobody can say whose secret it is that would be let in from now on.
-    const isOurs = over?.digest === record.inputs.digest || !seen.kind.needsCredential(inputs);
+    // An ended credential is not looked after: what stands there may be another one. And where the key of the digests was lost
+    // nobody can say whose secret it is that would be let in from now on.
+    const isEdited = over?.digest === undefined || differ(over.digest, record.inputs.digest);
+    const isOurs = over?.digest === record.inputs.digest || !(isEdited || seen.kind.needsCredential(inputs));
     if (over !== undefined && isOurs) return { do: 'render', over, record, inputs };
     if (over !== undefined) return reissue(seen, record, 'edited', now);
     // What has ended all the same gets no new life.

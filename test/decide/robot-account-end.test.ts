@@ -84,6 +84,12 @@ describe('the end of a robot', () => {
     expect(decide(seen({ robot, secret: gone }), now)).toMatchObject({ do: 'issue', cause: 'lost' });
   });
 
+  test('that has come, of a robot in whose Secret somebody has put another secret, is put off by a new secret', () => {
+    const robot = withSpec({ expiresIn: '120d' }, over.robot);
+    const edited = { ...secret, resourceVersion: '41', digest: 'operator-key.of-another-secret' };
+    expect(decide(seen({ robot, secret: edited }), now)).toMatchObject({ do: 'issue', cause: 'edited', over: edited });
+  });
+
   test('is not put off by who writes a later one into the Secret', () => {
     const forged = secretOf({ ...inputs, expiresIn: '120d', expiresAt: '2027-03-01T00:00:00Z' });
     expect(decide(seen({ robot: still, secret: forged }), now).do).toBe('label');
