@@ -10,17 +10,18 @@ import { type Metadata, namespaces, type Secret, secretMetadata, secrets } from 
 import { keyOf } from '../kube/objects.ts';
 import type { Store } from '../kube/store.ts';
 import { eachOf } from './bounded.ts';
-import { CopyAttempts } from './copy-attempts.ts';
+import { CopyAttempts, type End } from './copy-attempts.ts';
 import { CopyChanges } from './copy-changes.ts';
-import type { From } from './copy-failures.ts';
+import { type From, notReached } from './copy-failures.ts';
 import { CopyReadings } from './copy-readings.ts';
 import { keepLive } from './kept.ts';
 import type { World } from './world.ts';
 
 /** So many namespaces are worked on at the same time: a rotation should reach a hundred soon, and leave room for others. */
 const mostAtOnce = 8;
-/** A webhook of one namespace that does not answer must not hold up the record of a credential for long. */
+/** Webhooks that do not answer must not hold up the record of a credential for long: nor one of them, nor many. */
 const deadlineMilliseconds = 10_000;
+const budgetMilliseconds = 20_000;
 
 export interface CopiesOptions<T extends Credentialed> {
   world: World;
@@ -69,7 +70,9 @@ export class Copies<T extends Credentialed> {
     });
     caches.namespaces.onChange(({ before, after }) => {
       const name = (after ?? before)?.metadata.name;
-      this.#attempts.retry(place => place === name || place.startsWith(`${name}/`));
+      const isThere = (place: string) => place === name || place.startsWith(`${name}/`);
+      if (after === undefined) this.#attempts.forgetPlaces(isThere);
+      else this.#attempts.retry(isThere);
     });
     caches.accounts.store.onChange(({ before, after }) => {
       const account = keyOf((after ?? before)?.metadata ?? { name: '' });
@@ -130,7 +133,13 @@ export class Copies<T extends Credentialed> {
     const isWritten = due.some(change => change.do === 'write');
     const from = isWritten && source !== undefined ? await this.#read(object, source, signal) : undefined;
     if (isWritten && from === undefined) return; // the Secret has moved
-    await eachOf(due, mostAtOnce, change => this.#attempt(object, { source, from }, change, signal));
+    const { clock } = this.#of.world;
+    const until = clock.monotonic() + budgetMilliseconds;
+    await eachOf(due, mostAtOnce, async change => {
+      const isLate = clock.monotonic() > until;
+      const end = isLate ? notReached(object, change) : await this.#changeNow(object, { source, from }, change, signal);
+      this.#ended(object, change, end);
+    });
   }
 
   /** A cache alone takes no copy away: object and namespace are read live first. What has moved is left to the next look. */
@@ -161,10 +170,12 @@ export class Copies<T extends Credentialed> {
     return undefined;
   }
 
-  async #attempt(object: T, of: From, change: CopyChange, signal: AbortSignal): Promise<void> {
+  #changeNow(object: T, of: From, change: CopyChange, signal: AbortSignal): Promise<End> {
+    return this.#changes.carryOut(object, of, change, { signal, deadlineMilliseconds });
+  }
+
+  #ended({ metadata: { uid } }: T, change: CopyChange, end: End): void {
     const { clock, metrics } = this.#of.world;
-    const { uid } = object.metadata;
-    const end = await this.#changes.carryOut(object, of, change, { signal, deadlineMilliseconds });
     // What was only read is no reason to wait.
     if (change.do === 'read' && end.as === 'done') return;
     this.#attempts.note(uid, change, end, clock.now());

@@ -45,6 +45,12 @@ export class CopyAttempts {
       for (const [place, { trouble }] of places) if (trouble !== undefined && isAbout(place, uid)) places.delete(place);
   }
 
+  /** The places are gone. */
+  forgetPlaces(isAbout: (place: string) => boolean): void {
+    for (const places of this.#noted.values())
+      for (const place of places.keys()) if (isAbout(place)) places.delete(place);
+  }
+
   forget(uid: string): void {
     this.#noted.delete(uid);
   }

@@ -41,7 +41,7 @@ export function connectCopies(caches: Caches, kinds: readonly { wake: Wake }[]):
   };
   caches.namespaces.onChange(({ before, after }) => {
     if (isSame(before, after)) return;
-    for (const copy of caches.secrets.byIndex('copyIn', (after ?? before)?.metadata.name ?? '')) wakeOwner(copy);
+    // Whose copy it has, it agreed to, or it has just taken that back.
     for (const source of new Set([...consentsOf(before), ...consentsOf(after)]))
       wake({ by: 'copiesFrom', value: source });
   });

@@ -62,6 +62,10 @@ describe('a change at the place', () => {
   test('nothing is kept of an object that is gone', () => {
     const attempts = new CopyAttempts();
     attempts.note('uid', place, failed, start);
+    attempts.note('uid', { place: 'two', wanted: 'this' }, done, start);
+    attempts.forgetPlaces(name => name === 'two');
+    expect(attempts.get('uid', 'two')).toBeUndefined();
+    expect(attempts.get('uid', 'one')).toBeDefined();
     attempts.forget('uid');
     expect(attempts.get('uid', 'one')).toBeUndefined();
   });

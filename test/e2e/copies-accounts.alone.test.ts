@@ -164,6 +164,28 @@ describe('a ServiceAccount', () => {
     await site.ready('bottokens', source, 'token', 'Issued');
   });
 
+  test('is applied by kubectl as docs/copies.md says', async () => {
+    const { taker } = await listed();
+    const account = (extra: object = {}) =>
+      JSON.stringify({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'builder' }, ...extra });
+    const apply = (input: string, ...args: string[]) =>
+      site.kubectl(['apply', '-n', taker, ...args, '-f', '-'], { input });
+    await apply(account());
+    await apply(account({ metadata: { name: 'builder', labels: { a: 'b' } } }));
+    await apply(account(), '--server-side', '--force-conflicts');
+    expect(await on.lists(taker, 'builder')).toEqual(['token']);
+    const withList = account({ imagePullSecrets: [{ name: 'other' }] });
+    await expect(apply(withList, '--server-side')).rejects.toThrow('conflict with "botmint"');
+    await apply(withList, '--server-side', '--force-conflicts');
+    await on.areListed(taker, 'builder', ['other', 'token']);
+    const withName = account({ imagePullSecrets: [{ name: 'other' }, { name: 'token' }] });
+    await apply(withName, '--server-side', '--force-conflicts');
+    const since = site.proxy.requests.length;
+    await apply(withName, '--server-side');
+    await listed(); // whatever was to be done has been done by then
+    expect(on.writes(since, [taker])).toEqual([]);
+  });
+
   test('that somebody else brings back each time costs ever less', async () => {
     const { taker } = await listed();
     const patches = () =>

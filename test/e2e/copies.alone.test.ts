@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { eventually, sharedCluster } from '../cluster/cluster.ts';
-import { after, before, forward, refuse, type SeenRequest } from '../faults/proxy.ts';
+import { after, before, delay, forward, refuse, type SeenRequest } from '../faults/proxy.ts';
 import { CopiesSite } from './copies-site.ts';
 import { botToken } from './manifests.ts';
 import { Site } from './site.ts';
@@ -239,6 +239,28 @@ describe('what cannot be written', () => {
     site.rule = () => forward;
     await on.label(blocked, { touched: 'yes' });
     await eventually('it is there', () => on.isCopied(source, blocked), { seconds: 5 });
+    await site.ready('bottokens', source, 'token', 'Issued');
+  });
+
+  test('for want of an answer holds up the record for seconds only', async () => {
+    const { source, takers } = await on.distributed(2);
+    const [silent = '', free = ''] = takers;
+    const never = Promise.withResolvers<void>();
+    site.rule = request => (request.namespace === silent && request.verb === 'patch' ? delay(never.promise) : forward);
+    const old = await value(source);
+    const { tokenID } = Status.parse((await site.token(source, 'token'))?.status);
+    await rotate(source);
+    await eventually(
+      'it is recorded',
+      async () => Status.parse((await site.token(source, 'token'))?.status).tokenID !== tokenID,
+      { seconds: 15 },
+    );
+    expect(await on.isCopied(source, free)).toBe(true);
+    expect(await value(silent)).toBe(old);
+    await site.ready('bottokens', source, 'token', 'CopyFailed');
+    site.rule = () => forward;
+    never.resolve();
+    await on.areCopied(source, [silent]);
     await site.ready('bottokens', source, 'token', 'Issued');
   });
 
