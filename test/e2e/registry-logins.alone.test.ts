@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { SecretValue } from '../../src/base/secret-value.ts';
 import { generateSecret } from '../../src/issuers/registry/secrets.ts';
 import { eventually, sharedCluster } from '../cluster/cluster.ts';
+import { FaultProxy } from '../faults/proxy.ts';
 import type { Login } from '../registry/crane.ts';
 import { OperatorProcess } from './operator-process.ts';
 import { basic, claimsOf, OwnRegistryIssuer, robotPath, tokenIn } from './own-registry-issuer.ts';
@@ -265,36 +266,108 @@ describe('the token endpoint', () => {
 });
 
 describe('of two operators', () => {
+  let proxy: FaultProxy;
+  let second: OperatorProcess;
+
+  beforeAll(async () => {
+    proxy = await FaultProxy.start({ kubeconfigPath: site.kubeconfigPath });
+    second = await OperatorProcess.start({ kubeconfig: await proxy.kubeconfigFor(await site.operatorToken()) });
+  });
+
+  afterAll(async () => {
+    await second?.kill();
+    await proxy?.stop();
+  });
+
+  const both = async (login: Login) => [await hub.letsIn(login), await hub.letsIn(login, second)];
+  const becomes = (login: Login, expected: boolean) =>
+    eventually(`both say ${expected}`, async () => (await both(login)).every(each => each === expected));
+
   test('each lets in whom the other has issued, and none who was disabled, rotated away or deleted at it', async () => {
-    await using second = await OperatorProcess.start({
-      kubeconfig: await site.proxy.kubeconfigFor(await site.operatorToken()),
-    });
     const namespace = await site.namespace();
-    const issuer = await OwnRegistryIssuer.make(site, namespace);
-    const names = Array.from({ length: 24 }, (_, i) => `robot-${i}`);
-    await site.apply(names.map(name => issuer.robot(name)).join(''), namespace);
+    const names = Array.from({ length: 24 }, newName);
+    await site.apply(names.map(name => hub.robot(name)).join(''), namespace);
     for (const name of names) await site.ready('robotaccounts', namespace, name, 'Issued');
-    const ids = await Promise.all(names.map(async name => (await issuer.status(namespace, name)).id));
+    const ids = await Promise.all(names.map(async name => (await hub.status(namespace, name)).id));
     expect(new Set(ids).size).toBe(names.length);
-    const both = async (login: Login) => [await issuer.letsIn(login), await issuer.letsIn(login, second)];
-    const becomes = (login: Login, expected: boolean) =>
-      eventually(`both say ${expected}`, async () => (await both(login)).every(each => each === expected));
-    const logins = await Promise.all(names.slice(0, 8).map(name => issuer.login(namespace, name)));
-    for (const login of logins) await becomes(login, true);
-    for (const [i, login] of logins.entries()) {
-      const name = `robot-${i}`;
+    for (const [i, name] of names.slice(0, 6).entries()) {
+      const login = await hub.login(namespace, name);
+      await becomes(login, true);
       if (i % 2 === 0) {
-        await issuer.patch(namespace, name, { spec: { disabled: true } });
+        await hub.patch(namespace, name, { spec: { disabled: true } });
         await becomes(login, false);
-        await issuer.patch(namespace, name, { spec: { disabled: false } });
+        await hub.patch(namespace, name, { spec: { disabled: false } });
         await becomes(login, true);
         await site.api.delete(robotPath(namespace, name));
       } else {
-        await issuer.annotate(namespace, name, { 'botmint.dev/rotate': '1' });
-        await becomes(await issuer.next(namespace, name, login), true);
+        await hub.annotate(namespace, name, { 'botmint.dev/rotate': '1' });
+        await becomes(await hub.next(namespace, name, login), true);
       }
       await becomes(login, false);
     }
-    expect(second.hasEnded).toBe(false);
+  });
+
+  test('both let everybody in while the key of verifiers rotates, and no secret changes', async () => {
+    const namespace = await site.namespace();
+    const mine = { valueFrom: { secretKeyRef: { name: 'mine', key: 'password' } } };
+    const data = { password: Buffer.from('Brought-in-2026').toString('base64') };
+    await site.api.create(`/api/v1/namespaces/${namespace}/secrets`, { metadata: { name: 'mine' }, data });
+    const logins = [
+      await hub.issued(namespace, 'generated', { name: newName() }),
+      await hub.issued(namespace, 'own', { name: newName(), secret: mine }),
+    ];
+    const keys = '/api/v1/namespaces/botmint-system/secrets/botmint-operator';
+    const key = Buffer.from(generateSecret().reveal()).toString('base64');
+    await site.api.patch(keys, { data: { 'verifier-2.key': key } });
+    /** How many verifiers are of which key. */
+    const verifiers = async (operator: OperatorProcess) => {
+      const { text } = await operator.page('/metrics');
+      return [...text.matchAll(/^botmint_verifiers\{key="(\w+)"\} (\d+)$/gm)].map(([, name, n]) => ({
+        name,
+        n: Number(n),
+      }));
+    };
+    await eventually(
+      'every verifier is of the new key',
+      async () => {
+        for (const login of logins) expect(await both(login)).toEqual([true, true]);
+        const seen = [...(await verifiers(site.operator)), ...(await verifiers(second))].filter(({ n }) => n > 0);
+        return seen.length > 0 && seen.every(({ name }) => name === '2');
+      },
+      { seconds: 60, everyMilliseconds: 500 },
+    );
+    await site.api.patch(keys, { data: { 'verifier-1.key': null } });
+    for (const [i, name] of ['generated', 'own'].entries()) {
+      const login = await hub.login(namespace, name);
+      expect(login).toEqual(logins[i]);
+      expect(await both(login)).toEqual([true, true]);
+      expect((await hub.status(namespace, name)).revision).toBe(1);
+    }
+  });
+
+  test('one that has lost touch lets in whom it knew for 15 s at the most, and then says that it cannot know', async () => {
+    const namespace = await site.namespace();
+    const off = await hub.issued(namespace, 'off', { name: newName() });
+    const other = await hub.issued(namespace, 'other', { name: newName() });
+    await becomes(off, true);
+    proxy.watches('robotaccounts').hold(Number.POSITIVE_INFINITY);
+    await hub.patch(namespace, 'off', { spec: { disabled: true } });
+    const began = performance.now();
+    await eventually('the one that sees it refuses', async () => !(await hub.letsIn(off)));
+    let lastLetIn = began;
+    await eventually('the other one does not answer', async () => {
+      const asked = performance.now();
+      const { status } = await hub.ask({ login: off, by: second });
+      if (status === 200) lastLetIn = asked;
+      return status === 503;
+    });
+    expect(lastLetIn - began).toBeLessThan(15_500);
+    for (const login of [other, wrong(other), undefined]) {
+      const answer = await hub.ask({ login, by: second });
+      expect([answer.status, answer.headers['retry-after']]).toEqual([503, '5']);
+    }
+    proxy.watches('robotaccounts').release();
+    await eventually('it answers again', async () => (await hub.ask({ login: other, by: second })).status === 200);
+    expect(await hub.letsIn(off, second)).toBe(false);
   });
 });
