@@ -48,7 +48,10 @@ function settled(token = copied(served, ['default']), noted: readonly string[] =
   woken.clear();
 }
 
+const stripped = ({ metadata }: Metadata): Metadata => ({ metadata: { ...metadata, annotations: {} } });
 const token = 'token team-a/deploy';
+/** By the watch: an own write would have seen the last of it. */
+const watched = (object: KubeObject) => caches.namespaces.changed(object, object);
 
 describe('a token with copies is looked at when', () => {
   test.each<[string, () => void, boolean]>([
@@ -65,7 +68,7 @@ describe('a token with copies is looked at when', () => {
     ],
     [
       'one that agrees is going',
-      () => caches.namespaces.put(deleting(namespace('one', { 'accept.botmint.dev/team-a': 'true' }))),
+      () => watched(deleting(namespace('one', { 'accept.botmint.dev/team-a': 'true' }))),
       true,
     ],
     [
@@ -79,6 +82,8 @@ describe('a token with copies is looked at when', () => {
       false,
     ],
     ['a copy is edited', () => caches.secrets.put(copyMetadata('one')), true],
+    ['a copy loses its marks', () => caches.secrets.put(stripped(copyMetadata('one'))), true],
+    ['a copy appears', () => caches.secrets.put(copyMetadata('two')), true],
     ['a copy is gone', () => caches.secrets.remove('one/deploy', 'copy-in-one'), true],
     ['a ServiceAccount that it names comes', () => caches.accounts.store.put(account('one', 'default')), true],
     ['but not when another one does', () => caches.accounts.store.put(account('one', 'builder')), false],
@@ -128,6 +133,9 @@ describe('an orphan is looked for when', () => {
   test('its owner cannot be read any more', () => {
     settled();
     caches.tokens.putUnreadable({ metadata: { ...served.metadata, resourceVersion: `${++version}` } });
+    expect(woken).toContain('orphan one/deploy');
+    woken.clear();
+    caches.tokens.remove('team-a/deploy', served.metadata.uid);
     expect(woken).toContain('orphan one/deploy');
   });
 });
