@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
 import { describeOwnControlPlane, eventually, sharedCluster } from '../cluster/cluster.ts';
-import { botToken, botUser, clusterTokenIssuer } from './manifests.ts';
+import { botToken, botUser, clusterTokenIssuer, registryIssuer, robotAccount } from './manifests.ts';
 import { Site } from './site.ts';
 
 const cluster = sharedCluster();
@@ -33,7 +33,7 @@ async function run(commands: string): Promise<string> {
   return stdout + stderr;
 }
 
-/** Two namespaces with bots and tokens, one of them with an issuer of its own; everything is issued. */
+/** Two namespaces with bots, tokens and a robot, one of them with issuers of its own; everything is issued. */
 async function inhabited(): Promise<{ site: Site; namespaces: string[]; issuer: { name: string; url: string } }> {
   const opened = await Site.open(cluster);
   site = opened;
@@ -45,8 +45,12 @@ async function inhabited(): Promise<{ site: Site; namespaces: string[]; issuer: 
   await opened.apply(clusterTokenIssuer(issuer.name), first);
   await opened.apply(botUser('bot', { issuerRef }) + botToken('one') + botToken('two', { expiresIn: 'never' }), first);
   await opened.apply(botUser('bot') + botToken('one', { rotation: {} }) + botToken('two'), second);
-  for (const namespace of namespaces)
+  await opened.apply(registryIssuer(`hub-${first}`) + robotAccount('robot', `hub-${first}`), first);
+  await opened.apply(robotAccount('robot', `hub-${first}`, { project: 'other' }), second);
+  for (const namespace of namespaces) {
+    await opened.ready('robotaccounts', namespace, 'robot', 'Issued');
     for (const name of ['one', 'two']) await opened.ready('bottokens', namespace, name, 'Issued');
+  }
   return { site: opened, namespaces, issuer };
 }
 
