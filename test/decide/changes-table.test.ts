@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { BotToken } from '../../src/api/bot-token.ts';
+import type * as z from 'zod';
+import { type BotToken, botTokenKind } from '../../src/api/bot-token.ts';
+import { botUserKind } from '../../src/api/bot-user.ts';
 import { replaceAnnotation, rotateAnnotation } from '../../src/api/names.ts';
-import type { RobotAccount } from '../../src/api/robot-account.ts';
+import { robotAccountKind } from '../../src/api/robot-account.ts';
+import { structural } from '../../src/api/structural.ts';
 import { decide } from '../../src/decide/credential.ts';
 import type { Observed, Step } from '../../src/decide/credential-seen.ts';
 import type { StatusWrite } from '../../src/decide/credential-status.ts';
@@ -21,6 +24,7 @@ import {
   withSpec,
   withUserSpec,
 } from './healthy.ts';
+import { robotChanges, withOwn } from './robot-changes.ts';
 import * as robots from './robots.ts';
 import { written } from './told.ts';
 
@@ -57,6 +61,9 @@ const changes: { [row: string]: Partial<Situation> } = {
   'BotToken `spec.secret.labels`: any': { token: withSecretSpec({ labels: { team: 'b' } }) },
   'BotToken `spec.secret.annotations`: any': { token: withSecretSpec({ annotations: { note: 'x' } }) },
   'BotToken `spec.secret.onLost`: any': { token: withSecretSpec({ onLost: 'Stall' }) },
+  'BotToken `spec.secret.copies`: any: [copies](copies.md) come and go': {
+    token: withSecretSpec({ copies: { namespaceSelector: {} } }),
+  },
   'BotToken annotation `botmint.dev/rotate`: a new value': { token: annotated({ [rotateAnnotation]: '1' }) },
   'BotToken annotation `botmint.dev/replace`: a new value': { token: annotated({ [replaceAnnotation]: '1' }) },
   'BotToken annotation `botmint.dev/rotate`: taken off': madeFrom({ handled: { rotate: '1' } }),
@@ -86,97 +93,6 @@ const changes: { [row: string]: Partial<Situation> } = {
   },
 };
 
-const robot = robots.withSpec;
-const robotSecret = (change: object) => robot({ secret: { ...robots.served.spec.secret, ...change } });
-const asked = (annotations: Record<string, string>) => ({
-  ...robots.served,
-  metadata: { ...robots.served.metadata, annotations },
-});
-const hub = (change: object) => {
-  const { registry: issuer } = robots;
-  return { ...issuer, spec: { ...issuer.spec, registry: { ...issuer.spec.registry, ...change } } };
-};
-const { project = '', permissions = [], rotation: _, ...bare } = robots.served.spec;
-
-/** A robot of two projects, which is in one of them no more. */
-const fewerProjects = (): Partial<robots.Situation> => {
-  const pull = ['PullArtifacts' as const];
-  const before = robots.madeFrom({ username: 'robot_ci' }, { ...robots.served, spec: { ...bare, projects: [] } });
-  const status = ['payments', 'shop'].map(name => ({ project: name, permissions: pull }));
-  const spec = { ...bare, projects: [{ name: 'shop', permissions: pull }] };
-  return { ...before, robot: { ...before.robot, spec, status: { ...before.robot.status, permissions: status } } };
-};
-
-const own = { name: 'own', key: 'secret' };
-const source = { state: 'found', uid: 'source-uid', resourceVersion: '5', broken: [] } as const;
-const recordedSource = { ...own, uid: source.uid, resourceVersion: source.resourceVersion };
-/** A robot with a secret of its own, which has not changed since. */
-const withOwn = (): Partial<robots.Situation> & { robot: RobotAccount } => {
-  const spec = { ...bare, project, permissions, secret: { ...bare.secret, valueFrom: { secretKeyRef: own } } };
-  const made = robots.madeFrom(
-    { robot: { ...robots.inputs.robot, source: recordedSource } },
-    { ...robots.served, spec },
-  );
-  return { ...made, source };
-};
-
-/** The same for robots. */
-const robotChanges: { [row: string]: Partial<robots.Situation> } = {
-  'RobotAccount `spec.permissions`: more, or fewer': { robot: robot({ permissions: ['PullArtifacts'] }) },
-  'RobotAccount `spec.permissions`: another order': {
-    robot: robot({ permissions: ['PullArtifacts', 'PushArtifacts'] }),
-  },
-  'RobotAccount `spec.projects`: one more, one less, or other permissions in one': fewerProjects(),
-  'RobotAccount `spec.disabled`: true, or false again': { robot: robot({ disabled: true }) },
-  'RobotAccount `spec.expiresIn`: longer, shorter, or `never`: counted from the issue of the secret': {
-    robot: robot({ expiresIn: '91d' }),
-  },
-  'RobotAccount `spec.expiresIn`: the same in another unit': { robot: robot({ expiresIn: '3mo' }) },
-  'RobotAccount `spec.notAfter`: any that has not passed': { robot: robot({ notAfter: '2027-01-01T00:00:00Z' }) },
-  'RobotAccount `spec.notAfter`: one that has passed': { robot: robot({ notAfter: '2026-11-30T00:00:00Z' }) },
-  'RobotAccount `spec.description`: any': { robot: robot({ description: 'another' }) },
-  'RobotAccount `spec.deletionPolicy`: any': { robot: robot({ deletionPolicy: 'Retain' }) },
-  'RobotAccount `spec.adoptionPolicy`: Adopt, which a registry cannot': { robot: robot({ adoptionPolicy: 'Adopt' }) },
-  'RobotAccount `spec.rotation`: any: it counts from the next issue': {
-    robot: robot({ rotation: { renewBefore: '20d', overlap: '1d' } }),
-  },
-  'RobotAccount `spec.restart`: any: it counts from the next issue': {
-    robot: robot({ restart: [{ kind: 'Deployment', name: 'web' }] }),
-  },
-  'RobotAccount `spec.secret.data`: any': {
-    robot: robotSecret({ data: [...robots.inputs.secret.data, { key: 'export.json', format: 'JSON' }] }),
-  },
-  'RobotAccount `spec.secret.labels`: any': { robot: robotSecret({ labels: { team: 'b' } }) },
-  'RobotAccount `spec.secret.annotations`: any': { robot: robotSecret({ annotations: { note: 'x' } }) },
-  'RobotAccount `spec.secret.onLost`: any': { robot: robotSecret({ onLost: 'Stall' }) },
-  'RobotAccount `spec.secret.valueFrom`: set, or another one, or another value in it': {
-    ...withOwn(),
-    source: { ...source, resourceVersion: '6' },
-  },
-  'RobotAccount `spec.secret.valueFrom`: taken out': {
-    ...withOwn(),
-    robot: { ...withOwn().robot, spec: robots.served.spec },
-  },
-  'RobotAccount `spec.secret.valueFrom`: its Secret is gone': {
-    ...withOwn(),
-    source: { state: 'absent', what: 'secret' },
-  },
-  'RobotAccount annotation `botmint.dev/rotate`: a new value': { robot: asked({ [rotateAnnotation]: '1' }) },
-  'RobotAccount annotation `botmint.dev/replace`: a new value': { robot: asked({ [replaceAnnotation]: '1' }) },
-  'RobotAccount annotation `botmint.dev/rotate`: taken off': robots.madeFrom({ handled: { rotate: '1' } }),
-  'ClusterTokenIssuer `spec.registry.host`: any': { issuer: hub({ host: 'other.example.com' }) },
-  'ClusterTokenIssuer `spec.registry.service`: any: the registry must be told as well': {
-    issuer: hub({ service: 'other' }),
-  },
-  'ClusterTokenIssuer `spec.registry.tokenLifetime`: any: it counts from the next login': {
-    issuer: hub({ tokenLifetime: '1h' }),
-  },
-  'ClusterTokenIssuer `spec.registry.anonymous`: any': { issuer: hub({ anonymous: { projects: ['shop'] } }) },
-  'ClusterTokenIssuer `spec.limits`: lower than what a robot has: the next wish is refused': {
-    issuer: { ...robots.registry, spec: { ...robots.registry.spec, limits: { usernames: ['*'] } } },
-  },
-};
-
 const open = { ...issuer.spec.limits, identities: ['*'] };
 const tried = rows.filter(({ answer, row }) => answer !== 'immutable' && !row.includes('retire-key'));
 const [robotRows, tokenRows] = [true, false].map(ofRobots =>
@@ -186,6 +102,19 @@ const [robotRows, tokenRows] = [true, false].map(ofRobots =>
 test('the table has a row for each change that is tried here', () => {
   const here = [...Object.keys(changes), ...Object.keys(robotChanges)];
   expect(tried.map(({ row }) => row).sort()).toEqual(here.sort());
+});
+
+/** The fields of a spec as the table has them: those of the Secret one by one. */
+function fieldsOf({ kind, schema }: { kind: string; schema: z.ZodType }): string[] {
+  const { properties: { secret, ...others } = {} } = structural(schema).properties?.spec ?? {};
+  const ofSecret = Object.keys(secret?.properties ?? {}).map(field => `secret.${field}`);
+  return [...Object.keys(others), ...ofSecret].map(field => `${kind} \`spec.${field}\``);
+}
+
+test('the table has every field', () => {
+  const fields = [botTokenKind, botUserKind, robotAccountKind].flatMap(fieldsOf);
+  const missing = fields.filter(field => !rows.some(({ row }) => row.startsWith(`${field}: `)));
+  expect(missing).toEqual(['BotToken `spec.revoked`']); // the end, which is an event
 });
 
 test.each(tokenRows ?? [])('$row: $answer', ({ row, answer }) => {
