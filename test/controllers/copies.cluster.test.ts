@@ -1,0 +1,108 @@
+import { expect, test } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
+import { Metrics } from '../../src/base/metrics.ts';
+import { SecretValue } from '../../src/base/secret-value.ts';
+import { Caches } from '../../src/controllers/caches.ts';
+import { Copies } from '../../src/controllers/copies.ts';
+import { tokenMetrics } from '../../src/controllers/world.ts';
+import { botTokens } from '../../src/decide/bot-token.ts';
+import type { CopyStep } from '../../src/decide/copies-seen.ts';
+import { secretMetadata } from '../../src/kube/core-kinds.ts';
+import { sharedCluster } from '../cluster/cluster.ts';
+import { copied, copyIn, source } from '../decide/copied.ts';
+import { clientFor } from '../kube/follower.ts';
+import { silent } from '../kube/local-server.ts';
+
+const cluster = sharedCluster();
+const signal = AbortSignal.timeout(60_000);
+const token = copied();
+const stale = { uid: 'stale', resourceVersion: '1', creationTimestamp: '' };
+
+/** A copy in a namespace, and the step that takes it away. `isCurrent`: what a live read of the token shows. */
+async function setUp(isCurrent = true) {
+  const namespace = await cluster.namespace();
+  const { client } = clientFor(cluster.kubeconfigPath);
+  const caches = new Caches({ client, namespace: 'botmint-system', log: silent, clock: systemClock });
+  const metadata = { name: 'deploy', namespace, ...copyIn(namespace).metadata };
+  const made = await client.create(secretMetadata, { metadata }, { signal });
+  caches.secrets.put(made);
+  caches.tokens.put(token);
+  const metrics = tokenMetrics(new Metrics());
+  const copies = new Copies({
+    world: { caches, client, clock: systemClock, metrics, report: () => undefined },
+    kind: botTokens,
+    store: caches.tokens,
+    digestKey: new SecretValue('digest key'),
+    isCurrent: async () => isCurrent,
+  });
+  const seen = () => copies.seen(token);
+  const over = seen()?.copies[0];
+  if (over === undefined) throw new Error('the copy is not seen');
+  const change = { do: 'delete', place: namespace, wanted: 'delete', namespace, over } as const;
+  const step: CopyStep = { do: 'copy', source: undefined, changes: [change] };
+  const isThere = async () => (await client.get(secretMetadata, metadata, { signal })) !== undefined;
+  return { namespace, client, caches, copies, step, isThere, seen };
+}
+
+test('a copy is taken away when object and namespace are live as the caches have them', async () => {
+  const { namespace, caches, copies, step, isThere, seen } = await setUp();
+  const live = await (await cluster.api()).get(`/api/v1/namespaces/${namespace}`);
+  if (live === undefined) throw new Error('there is no namespace');
+  caches.namespaces.put({ metadata: { ...live.metadata, creationTimestamp: '' } });
+  await copies.carryOut(token, step, signal);
+  expect(await isThere()).toBe(false);
+  expect(seen()?.copies).toEqual([]);
+});
+
+test('no cache that lags takes a copy away: the namespace may agree by now', async () => {
+  const { namespace, caches, copies, step, isThere, seen } = await setUp();
+  caches.namespaces.put({ metadata: { name: namespace, ...stale } });
+  await (await cluster.api()).patch(`/api/v1/namespaces/${namespace}`, {
+    metadata: { labels: { team: 'a', 'accept.botmint.dev/team-a': 'true' } },
+  });
+  await copies.carryOut(token, step, signal);
+  expect(await isThere()).toBe(true);
+  expect(seen()?.takers).toEqual([namespace]); // the next look knows
+});
+
+test('nor may the token have changed', async () => {
+  const { copies, step, isThere } = await setUp(false);
+  await copies.carryOut(token, step, signal);
+  expect(await isThere()).toBe(true);
+});
+
+test('a token that is revoked needs no such reads', async () => {
+  const { copies, step, isThere } = await setUp(false);
+  await copies.carryOut({ ...token, spec: { ...token.spec, revoked: true } }, step, signal);
+  expect(await isThere()).toBe(false);
+});
+
+test('another Secret of that name by now is left alone', async () => {
+  const { namespace, client, copies, step, isThere } = await setUp();
+  const api = await cluster.api();
+  const path = `/api/v1/namespaces/${namespace}/secrets`;
+  await api.delete(`${path}/deploy`);
+  await api.create(path, { metadata: { name: 'deploy' } });
+  await copies.carryOut({ ...token, spec: { ...token.spec, revoked: true } }, step, signal);
+  expect(await isThere()).toBe(true);
+  expect(
+    (await client.get(secretMetadata, { namespace, name: 'deploy' }, { signal }))?.metadata.labels,
+  ).toBeUndefined();
+});
+
+test('nothing is written from a Secret that is another one by now', async () => {
+  const { namespace, client, copies, step } = await setUp();
+  const change = {
+    do: 'write',
+    place: namespace,
+    wanted: 'write',
+    namespace,
+    over: undefined,
+    serviceAccounts: [],
+  } as const;
+  await copies.carryOut(token, { ...step, source, changes: [change] }, signal);
+  const found = await client.get(secretMetadata, { namespace, name: 'deploy' }, { signal });
+  expect(found?.metadata.resourceVersion).toBe(
+    step.changes[0]?.do === 'delete' ? step.changes[0].over.resourceVersion : '',
+  );
+});
