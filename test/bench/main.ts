@@ -28,7 +28,7 @@ async function bench(options: Options): Promise<void> {
     throw new ArgumentInvalid('the bench reads /proc: run it on Linux, for example in a VM');
   if (options.profile !== undefined) await mkdir(options.profile, { recursive: true });
   const place = needsGround(options)
-    ? ` on a control plane of its own (${options.quick ? 'about 5' : 'about 20'} min)`
+    ? ` on a control plane of its own (${options.quick ? 'about 10' : 'about 40'} min)`
     : '';
   say(`${[...options.parts].join(', ')}${place}`);
   const rows = await measured(options);
