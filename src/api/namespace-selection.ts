@@ -57,7 +57,7 @@ export const NamespaceSelection = guarded(
     selector: selector.exactOptional(),
   }),
   selectorRule,
-).describe('The namespaces whose BotUsers may use this issuer. Left out: none.');
+).describe('The namespaces whose BotUsers and RobotAccounts may use this issuer. Left out: none.');
 export type NamespaceSelection = z.infer<typeof NamespaceSelection>;
 
 /** Which namespaces, beside its own, may use an object of a namespace. */

@@ -25,7 +25,10 @@ const texts = (says: string, fallback: string | undefined): Flag => ({ says, fal
 const flags: Record<keyof Flags, Flag> = {
   kubeconfig: texts('Path of a kubeconfig. Left out: $KUBECONFIG, in a Pod its ServiceAccount.', undefined),
   namespace: texts("The operator's own namespace: keys, certificates and Leases are there.", 'botmint-system'),
-  listen: texts('Address of the TLS endpoints (discovery, JWKS, introspection).', ':8443'),
+  listen: texts(
+    'Address of the TLS endpoints (discovery, JWKS, status lists, introspection, tokens of registries).',
+    ':8443',
+  ),
   'metrics-listen': texts('Address of /healthz, /readyz and /metrics, plain HTTP.', ':8080'),
   concurrency: { says: 'How many objects of a kind are worked on at once.', fallback: '16', parse: numberIn(1, 256) },
   shards: {
