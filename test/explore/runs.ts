@@ -8,6 +8,7 @@ import { CredentialModel } from './credential/model.ts';
 import { explore, type Report } from './explore.ts';
 import { robotAccountWorld } from './robot/robot-accounts.ts';
 import { scenarios as robotScenarios } from './robot/scenarios.ts';
+import { wrongWays as robotWrongWays } from './robot/wrong-ways.ts';
 import { botTokenWorld } from './token/bot-tokens.ts';
 import { mostStates, scenarios } from './token/scenarios.ts';
 
@@ -61,6 +62,9 @@ function ofCredentials<T extends Credentialed, B extends Beside>(
   };
 }
 
+/** A world with a wrong rule may have no end. */
+const mostOfWrong = 20_000;
+
 /** Everything that is explored. The long ones come first, so that two workers end at about the same time. */
 export const runs: readonly Run[] = [
   ...yardsticks.toReversed().map(run => ofBackend('yardstick', run)),
@@ -68,4 +72,10 @@ export const runs: readonly Run[] = [
   ...scenarios.map(run => ofCredentials('token', botTokenWorld, run)),
   ...robotScenarios.map(run => ofCredentials('robot', robotAccountWorld, run)),
   ...wrongWays.map(run => ofBackend('wrong way', run)),
+  ...robotWrongWays.map(({ of, scenario, wrong }) => ({
+    group: 'wrong way' as const,
+    name: scenario.name,
+    wrong,
+    go: () => explore(new CredentialModel(of, scenario), { mostStates: mostOfWrong }),
+  })),
 ];

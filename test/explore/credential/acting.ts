@@ -36,12 +36,15 @@ type Known = { digest: string; keys: readonly string[] } | undefined;
 /** `unreadable`: it was read, and does not hold the credential; `gone`: what it would be made from is another by now. */
 type Made = { content: number; known: Known } | 'unreadable' | 'gone';
 
+export type Written = Omit<Snapshot, 'version'> | 'gone';
+
 /** What an operator does next, as an effect on the model's world. The decisions are the real ones. */
 export type Effect<B extends Beside> =
   | { do: 'rest' }
   /** A live read. */
   | { do: 'confirm'; what: 'principal' | 'issuer' | 'secret' | 'count' }
-  | { do: 'write-object'; after: Omit<Snapshot, 'version'> | 'gone' }
+  /** `onto`: what the same patch makes of another version. */
+  | { do: 'write-object'; after: Written; onto: (content: Snapshot) => Written }
   | { do: 'write-beside' | 'write-issuer'; content: number }
   | { do: 'create-secret'; body: (by: Making<B>) => Exclude<Made, 'unreadable'>; id: string }
   | { do: 'patch-secret'; version: number; body: (secret: StoredSecret, by: Making<B>) => Made; id: string | undefined }
@@ -112,16 +115,20 @@ class Acting<T extends Credentialed, B extends Beside> {
   }
 
   #patched(body: { metadata?: object; status?: object }): Effect<B> {
-    const after = this.#of.parse(applyMergePatch(this.#object, body));
-    const gone = after.metadata.deletionTimestamp !== undefined && (after.metadata.finalizers ?? []).length === 0;
-    return { do: 'write-object', after: gone ? 'gone' : this.#contents.snapshotOf(after) };
+    const written = (object: T): Written => {
+      const after = this.#of.parse(applyMergePatch(object, body));
+      const gone = after.metadata.deletionTimestamp !== undefined && (after.metadata.finalizers ?? []).length === 0;
+      return gone ? 'gone' : this.#contents.snapshotOf(after);
+    };
+    const onto = (snapshot: Snapshot) => written(this.#contents.objectOf(snapshot));
+    return { do: 'write-object', after: written(this.#object), onto };
   }
 
   #issue(step: Step & { do: 'issue' }): Effect<B> {
     const [object, sight] = [this.#object, this.#sight];
     if (sight.issuer()?.metadata.uid !== step.wish.issuer.uid) return { do: 'rest' };
     const id = `${object.metadata.uid}.${step.revision}.`;
-    const mint = (by: Making<B>) => this.#of.minted(object, step, { ...by, now: sight.now });
+    const mint = (by: Making<B>) => this.#of.minted(object, step, { ...by, now: sight.now, seen: sight.beside() });
     const { over } = step;
     if (over !== undefined) return this.#rewrite(over, (_, by) => mint(by) ?? 'gone', id);
     const body = (by: Making<B>) => {
@@ -137,8 +144,10 @@ class Acting<T extends Credentialed, B extends Beside> {
     const { tokenID, revision, inputs } = step.record;
     const make = (secret: StoredSecret) => {
       const credential = readBack(inputs.secret.data, dataOf(whole(secret)), credentialOf(tokenID, inputs));
-      const marks = { revision, tokenID, inputs: { ...step.inputs, secret: renderingOf(this.#object) } };
-      return credential === undefined ? 'unreadable' : rendered(credential, marks, digestKey);
+      if (credential === undefined) return 'unreadable';
+      const of = { secret: credential, revision, inputs: step.inputs, seen: this.#sight.beside() };
+      const made = { ...this.#of.remade(this.#object, of), secret: renderingOf(this.#object) };
+      return rendered(credential, { revision, tokenID, inputs: made }, digestKey);
     };
     return this.#rewrite(step.over, make, undefined);
   }

@@ -1,6 +1,7 @@
 import type { ClusterTokenIssuer } from '../../../src/api/cluster-token-issuer.ts';
 import type { Credentialed } from '../../../src/api/credentialed.ts';
 import type { Inputs } from '../../../src/api/inputs.ts';
+import type { SecretValue } from '../../../src/base/secret-value.ts';
 import type { Minted } from '../../../src/controllers/secret-writes.ts';
 import type { Observed, PrincipalSeen, Step } from '../../../src/decide/credential-seen.ts';
 import type { Recorded } from '../../../src/decide/credential-status.ts';
@@ -57,6 +58,16 @@ export interface Ablation {
 
 type Issue = Step & { do: 'issue' };
 
+/** What a credential is made by. `nonce`: a number in place of the random part of an id. */
+export interface By<B extends Beside> {
+  nonce: number;
+  now: Date;
+  /** What is beside at that very moment. */
+  beside: B | undefined;
+  /** The same as the process knows it. */
+  seen: B | undefined;
+}
+
 /** A kind with a credential as its world needs it: T, and B which stands beside it. */
 export interface Walked<T extends Credentialed, B extends Beside> {
   kind: CredentialKind;
@@ -68,8 +79,10 @@ export interface Walked<T extends Credentialed, B extends Beside> {
   events: (manifests: Manifests<T, B>) => { readonly [name: string]: Event<T, B> };
   /** Whom the credential speaks for, by the caches. */
   principal: (sight: Sight<T, B>, object: T) => PrincipalSeen;
-  /** A number in place of the random part of an id. Undefined: what it would be made from is another by now. */
-  minted: (object: T, step: Issue, by: { nonce: number; now: Date; beside: B | undefined }) => Minted | undefined;
+  /** Undefined: what it would be made from is another by now. */
+  minted: (object: T, step: Issue, by: By<B>) => Minted | undefined;
+  /** The inputs of a credential that was read back, with what has to be made anew of it. */
+  remade: (object: T, of: { secret: SecretValue; revision: number; inputs: Inputs; seen: B | undefined }) => Inputs;
   /** What an operator does about what is beside, and about the issuer. */
   besideEffect: (sight: Sight<T, B>, contents: Contents<T, B>) => Effect<B>;
   issuerEffect: (sight: Sight<T, B>, contents: Contents<T, B>) => Effect<B>;

@@ -1,10 +1,10 @@
 import type { ClusterTokenIssuer } from '../../../src/api/cluster-token-issuer.ts';
 import type { Credentialed } from '../../../src/api/credentialed.ts';
 import { managedLabel } from '../../../src/api/names.ts';
+import { isOlder } from '../../../src/api/object.ts';
 import { SecretReadings } from '../../../src/controllers/secret-readings.ts';
 import { claimsSecret, type Observed, type SecretSeen, secretNameOf } from '../../../src/decide/credential-seen.ts';
 import { issuerOf } from '../../../src/decide/credential-status.ts';
-import { isOlder } from '../../../src/decide/grant.ts';
 import type { StoredSecret } from '../../decide/api-server.ts';
 import { type Beside, type Contents, secretUID } from './contents.ts';
 import type { Walked } from './kind.ts';

@@ -278,9 +278,14 @@ function publishedAs<T extends Credentialed, B extends Beside>(
   { uid, name, tokenID, revision, inputs }: Omit<Published, 'shown'>,
   of: Walked<T, B>,
 ): Published | undefined {
-  const looks = new Set<string>(of.kind.revisable);
   const bare = { ...inputs, digest: '', secret: { data: [], labels: {}, annotations: {} } };
-  const kept = Object.fromEntries(Object.entries(bare).filter(([field]) => !looks.has(field))) as typeof inputs;
+  const { revisable, revisableOfRobot } = of.kind;
+  const robot = inputs.robot && without(inputs.robot, revisableOfRobot);
+  const kept = { ...without(bare, revisable), ...(robot && { robot }) } as typeof inputs;
   const shown = of.shownBy(tokenID, inputs);
   return shown === undefined ? undefined : { uid, name, tokenID, revision, inputs: kept, shown };
+}
+
+function without(fields: object, names: readonly string[]): object {
+  return Object.fromEntries(Object.entries(fields).filter(([field]) => !names.includes(field)));
 }

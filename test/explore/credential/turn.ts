@@ -2,7 +2,7 @@ import type { Credentialed } from '../../../src/api/credentialed.ts';
 import { digestOfSecret } from '../../../src/controllers/secret-readings.ts';
 import { whole } from '../../decide/api-server.ts';
 import { WordSet } from '../word-set.ts';
-import { digestKey, type Effect, type Making, objectEffect } from './acting.ts';
+import { digestKey, type Effect, type Making, objectEffect, type Written } from './acting.ts';
 import type { Beside, Contents } from './contents.ts';
 import type { Ablation, Walked } from './kind.ts';
 import { at, cached, job, type Layout, lateKind } from './layout.ts';
@@ -180,14 +180,17 @@ export class Turns<T extends Credentialed, B extends Beside> {
     return count;
   }
 
-  #writeObject(words: Int32Array, operator: number, t: number, { after }: Effect<B> & { do: 'write-object' }) {
+  #writeObject(words: Int32Array, operator: number, t: number, { after, onto }: Effect<B> & { do: 'write-object' }) {
     const own = this.layout.operator(operator) + cached.objects + 4 * t;
     const slot = this.layout.object(t);
-    const isSeen = words[slot + 1] === words[own + 1] || this.#without.ignoresVersions === 'objects';
-    if (words[slot] !== 0 && isSeen) this.#storeObject(words, t, after);
+    const [content = 0, version = 0, recordUID = 0, recordVersion = 0] = words.subarray(slot, slot + 4);
+    if (content === 0) return;
+    if (version === words[own + 1]) this.#storeObject(words, t, after);
+    else if (this.#without.ignoresVersions === 'objects')
+      this.#storeObject(words, t, onto({ content, version, recordUID, recordVersion }));
   }
 
-  #storeObject(words: Int32Array, t: number, after: (Effect<B> & { do: 'write-object' })['after']) {
+  #storeObject(words: Int32Array, t: number, after: Written) {
     const slot = this.layout.object(t);
     if (after === 'gone') words.fill(0, slot, slot + 4);
     else words.set([after.content, next(words), after.recordUID, after.recordVersion], slot);

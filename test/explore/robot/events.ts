@@ -5,13 +5,13 @@ import { inputsAnnotation } from '../../../src/api/names.ts';
 import type { RobotAccount } from '../../../src/api/robot-account.ts';
 import { commonEvents, type Users } from '../credential/events.ts';
 import type { Event, Manifests } from '../credential/kind.ts';
-import { type Source, sources } from './source.ts';
+import { type Source, type Surroundings, sources } from './source.ts';
 
-type World = Users<RobotAccount, Source>;
+type World = Users<RobotAccount, Surroundings>;
 
 /** Everything that can happen to the objects of a robot, by name. */
-export function eventsOf(manifests: Manifests<RobotAccount, Source>): {
-  readonly [name: string]: Event<RobotAccount, Source>;
+export function eventsOf(manifests: Manifests<RobotAccount, Surroundings>): {
+  readonly [name: string]: Event<RobotAccount, Surroundings>;
 } {
   const [manifest] = manifests.objects;
   const { secret } = manifest.spec;
@@ -29,12 +29,13 @@ export function eventsOf(manifests: Manifests<RobotAccount, Source>): {
     'brings an own secret': world =>
       world.changeSpec({ secret: { ...secret, valueFrom: { secretKeyRef: { name: 'mine', key: 'secret' } } } }),
     'takes the own secret out': world => world.object()?.spec.secret.valueFrom !== undefined && ownless(world),
-    'makes the source': world => world.applyBeside(sources.first),
-    'makes the source anew': world => world.applyBeside(sources.anew),
-    'changes the source': world => world.changeBeside(() => sources.second),
-    'makes the source weak': world => world.changeBeside(() => sources.weak),
-    'takes the key out of the source': world => world.changeBeside(() => sources.keyless),
-    'deletes the source': world => world.deleteBeside(),
+    'makes the source': world => changeSource(world, before => before === undefined && sources.first),
+    'makes the source anew': world => changeSource(world, before => before === undefined && sources.anew),
+    'changes the source': world => changeSource(world, before => before !== undefined && sources.second),
+    'makes the source weak': world => changeSource(world, before => before !== undefined && sources.weak),
+    'takes the key out of the source': world => changeSource(world, before => before !== undefined && sources.keyless),
+    'deletes the source': world => changeSource(world, before => before !== undefined && undefined),
+    'rotates the key of verifiers': world => world.changeBeside(before => ({ ...before, key: before.key + 1 })),
     'lowers the ceiling': world => world.changeIssuer(issuer => withCeiling(issuer, ['PullArtifacts'], 2)),
     'allows nothing any more': world => world.changeIssuer(issuer => withCeiling(issuer, [], 2)),
     'has a low ceiling': world => world.changeIssuer(issuer => withCeiling(issuer, ['PullArtifacts'], 1)),
@@ -46,6 +47,14 @@ export function eventsOf(manifests: Manifests<RobotAccount, Source>): {
     'lets 3 days pass': world => world.passTime(3 * 24 * 60),
     'lets 5 days pass': world => world.passTime(5 * 24 * 60),
   };
+}
+
+/** `false`: there is nothing to do it to. */
+function changeSource(world: World, change: (before: Source | undefined) => Source | undefined | false): boolean {
+  return world.changeBeside(before => {
+    const source = change(before.source);
+    return source === false ? undefined : { ...before, source };
+  });
 }
 
 function ownless(world: World): boolean {

@@ -13,11 +13,11 @@ import type { RobotAccount } from '../../../src/api/robot-account.ts';
 import { dataOf } from '../../../src/controllers/secret-readings.ts';
 import { type StoredSecret, whole } from '../../decide/api-server.ts';
 import type { View as Seen } from '../credential/kind.ts';
-import { brokenRulesOf, type Source } from './source.ts';
+import { brokenRulesOf, type Surroundings } from './source.ts';
 import { endBySpec, endOf, isAbove, recordOf, textsOf } from './standing.ts';
 import { shownOf } from './verifying.ts';
 
-type View = Seen<RobotAccount, Source>;
+type View = Seen<RobotAccount, Surroundings>;
 
 /** What is wrong with robots that are to stay, in a world that has come to rest. */
 export function wrongRest(view: View, robots: readonly RobotAccount[]): string | undefined {
@@ -61,7 +61,8 @@ function isServed({ issuer, now }: View, { spec }: RobotAccount): boolean {
   return !isAbove(spec.permissions ?? [], issuer);
 }
 
-function isSourceThere({ beside: source }: View, { spec }: RobotAccount): boolean {
+function isSourceThere({ beside }: View, { spec }: RobotAccount): boolean {
+  const source = beside?.source;
   if (spec.secret.valueFrom === undefined) return true;
   return source?.value !== undefined && brokenRulesOf(source).length === 0;
 }
@@ -98,7 +99,8 @@ function wrongEnd(robot: RobotAccount, record: RobotInputs): string | undefined 
   return end === endOf(record) ? undefined : 'the status names another end than the record';
 }
 
-function wrongInputs({ issuer, beside: source }: View, robot: RobotAccount, record: RobotInputs): string | undefined {
+function wrongInputs({ issuer, beside }: View, robot: RobotAccount, record: RobotInputs): string | undefined {
+  const source = beside?.source;
   const { spec, status } = robot;
   const inForce = (status?.permissions ?? []).flatMap(({ permissions }) => permissions);
   if (!isSame(spec.permissions ?? [], inForce)) return 'other permissions are in force than the spec has';
@@ -107,8 +109,7 @@ function wrongInputs({ issuer, beside: source }: View, robot: RobotAccount, reco
   const ref = spec.secret.valueFrom;
   if (ref === undefined && record.robot.source !== undefined) return 'an own secret stays though nobody brings it';
   const isThere = source?.value !== undefined && brokenRulesOf(source).length === 0;
-  const isNewest =
-    record.robot.source?.uid === source?.metadata.uid && record.robot.source?.resourceVersion === source?.at;
+  const isNewest = record.robot.source?.uid === source?.uid && record.robot.source?.resourceVersion === source?.at;
   return ref !== undefined && isThere && !isNewest ? 'the record has another own secret than there is' : undefined;
 }
 
@@ -118,12 +119,14 @@ function wrongCredential(view: View, robot: RobotAccount, record: RobotInputs): 
   const { handled } = record;
   if (asked[0] !== undefined && handled?.rotate !== asked[0]) return 'a rotation that was asked for is not done';
   if (asked[1] !== undefined && handled?.replace !== asked[1]) return 'a replacement that was asked for is not done';
+  if (record.robot.verifierKey !== view.beside?.key) return 'the verifier is not of the newest key';
   const text = shownOf(record.robot.verifier);
   const own = view.live.filter(one => one.uid === uid);
   if (asked[1] !== undefined && own.some(({ inputs, shown }) => inputs.handled?.replace !== asked[1] && shown !== text))
     return 'a leaked secret works';
   if (!own.some(({ shown }) => shown === text)) return 'the recorded secret does not work';
-  if (robot.spec.secret.valueFrom !== undefined && view.beside?.value !== text) return 'the secret is not the own one';
+  if (robot.spec.secret.valueFrom !== undefined && view.beside?.source?.value !== text)
+    return 'the secret is not the own one';
   return wrongSecret(view.secret, robot, text);
 }
 

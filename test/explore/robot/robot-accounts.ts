@@ -1,4 +1,5 @@
 import { ClusterTokenIssuer, isOfType } from '../../../src/api/cluster-token-issuer.ts';
+import type { Inputs } from '../../../src/api/inputs.ts';
 import { inUseFinalizer } from '../../../src/api/names.ts';
 import { permissions } from '../../../src/api/permissions.ts';
 import { RobotAccount } from '../../../src/api/robot-account.ts';
@@ -7,7 +8,7 @@ import { rendered } from '../../../src/controllers/secret-writes.ts';
 import type { PrincipalSeen, Step } from '../../../src/decide/credential-seen.ts';
 import { robotInputsOf } from '../../../src/decide/inputs-of.ts';
 import { type AuthoritySeen, decide as decideIssuer } from '../../../src/decide/registry-issuer.ts';
-import { robotAccounts } from '../../../src/decide/robot-account.ts';
+import { robotAccounts, toBeMade } from '../../../src/decide/robot-account.ts';
 import { isRobotSuspended, robotGrant, type SourceSeen } from '../../../src/decide/robot-grant.ts';
 import { accountOf } from '../../../src/issuers/registry/live.ts';
 import { withoutEffect } from '../../../src/issuers/registry/permissions.ts';
@@ -16,22 +17,23 @@ import { applyMergePatch } from '../../base/apply-merge-patch.ts';
 import { fresh, registry } from '../../decide/robots.ts';
 import { digestKey, type Effect } from '../credential/acting.ts';
 import type { Contents } from '../credential/contents.ts';
-import type { Manifests, Published, View, Walked } from '../credential/kind.ts';
+import type { By, Manifests, Published, View, Walked } from '../credential/kind.ts';
 import { countsForIssuer, type Sight } from '../credential/observing.ts';
 import { eventsOf } from './events.ts';
 import { wrongAtRest, wrongNow, wrongStep } from './rules.ts';
-import { brokenRulesOf, type Source } from './source.ts';
-import { shownOf, verifierOf } from './verifying.ts';
+import { brokenRulesOf, type Source, type Surroundings, surroundings } from './source.ts';
+import { keyIDOf, matches, shownOf, verifierOf } from './verifying.ts';
 
-/** RobotAccounts, beside which may stand the Secret with an own secret. */
-export const robotAccountWorld: Walked<RobotAccount, Source> = {
+/** RobotAccounts, beside which may stand the Secret with an own secret, and stands the key of their verifiers. */
+export const robotAccountWorld: Walked<RobotAccount, Surroundings> = {
   kind: robotAccounts,
-  words: { object: 'robot', beside: 'source' },
+  words: { object: 'robot', beside: 'surroundings' },
   parse: body => RobotAccount.parse(body),
   manifests,
   events: eventsOf,
   principal,
   minted,
+  remade,
   // Whoever brings an own secret sees to it.
   besideEffect: () => ({ do: 'rest' }),
   issuerEffect,
@@ -49,7 +51,7 @@ function manifests({
 }: {
   objects: 1 | 2;
   spec: Partial<RobotAccount['spec']> | undefined;
-}): Manifests<RobotAccount, Source> {
+}): Manifests<RobotAccount, Surroundings> {
   const robot: RobotAccount = {
     ...fresh,
     metadata: { ...fresh.metadata, uid: 'robot-1' },
@@ -59,7 +61,7 @@ function manifests({
   const other = { ...robot, metadata, spec: { ...robot.spec, secret: { ...robot.spec.secret, name: 'ci' } } };
   return {
     objects: objects === 2 ? [robot, other] : [robot],
-    beside: undefined,
+    beside: surroundings,
     issuer: {
       ...registry,
       metadata: { ...registry.metadata, finalizers: [inUseFinalizer] },
@@ -68,12 +70,13 @@ function manifests({
   };
 }
 
-function principal(sight: Sight<RobotAccount, Source>, robot: RobotAccount): PrincipalSeen {
+function principal(sight: Sight<RobotAccount, Surroundings>, robot: RobotAccount): PrincipalSeen {
   const seen = {
     issuer: sight.issuer(),
     namespaceLabels: {},
     rivals: [],
-    source: robot.spec.secret.valueFrom === undefined ? undefined : sourceSeen(sight.beside()),
+    source: robot.spec.secret.valueFrom === undefined ? undefined : sourceSeen(sight.beside()?.source),
+    verifierKey: keySeen(sight.beside()),
     withoutEffect: withoutEffect(permissions),
   };
   const grant = robotGrant(robot, seen, sight.now);
@@ -83,41 +86,57 @@ function principal(sight: Sight<RobotAccount, Source>, robot: RobotAccount): Pri
 function sourceSeen(source: Source | undefined): SourceSeen {
   if (source === undefined) return { state: 'absent', what: 'secret' };
   if (source.value === undefined) return { state: 'absent', what: 'key' };
-  const { uid } = source.metadata;
-  return { state: 'found', uid, resourceVersion: source.at, broken: brokenRulesOf(source) };
+  return { state: 'found', uid: source.uid, resourceVersion: source.at, broken: brokenRulesOf(source) };
 }
 
-/** As the controller mints it: an own secret is read at the very version that was decided about. */
-function minted(
-  robot: RobotAccount,
-  step: Step & { do: 'issue' },
-  { nonce, now, beside }: { nonce: number; now: Date; beside: Source | undefined },
-) {
+function keySeen({ key }: Surroundings = surroundings) {
+  return { number: key, id: keyIDOf(key) };
+}
+
+/** As the controller mints it: with the key that the process knows; an own secret is read at the very version that was decided about. */
+function minted(robot: RobotAccount, step: Step & { do: 'issue' }, { nonce, now, beside, seen }: By<Surroundings>) {
   const { wish, revision } = step;
   const { uid } = robot.metadata;
   const tokenID = `${uid}.${revision}.${nonce}`;
-  const source = wish.robot?.source;
-  if (source !== undefined && (beside?.metadata.uid !== source.uid || beside.at !== source.resourceVersion))
-    return undefined;
-  const secret = source === undefined ? `made:${tokenID}` : beside?.value;
+  const [source, found] = [wish.robot?.source, beside?.source];
+  if (source !== undefined && (found?.uid !== source.uid || found.at !== source.resourceVersion)) return undefined;
+  const secret = source === undefined ? `made:${tokenID}` : found?.value;
   if (secret === undefined) return undefined;
   // Numbers are never given twice: a robot that has one keeps it.
   const id = robot.status?.id ?? 10 * revision + nonce;
-  const inputs = robotInputsOf(robot, step, { id, verifier: verifierOf({ uid, revision }, secret), now });
+  const { key } = seen ?? surroundings;
+  const verifier = verifierOf({ uid, revision, key }, secret);
+  const inputs = robotInputsOf(robot, step, { id, verifier, verifierKey: key, now });
   return rendered(new SecretValue(secret), { revision, tokenID, inputs }, digestKey);
+}
+
+/** As the controller makes a verifier anew, from the secret that was read back. */
+function remade(
+  { metadata: { uid } }: RobotAccount,
+  {
+    secret,
+    revision,
+    inputs,
+    seen,
+  }: { secret: SecretValue; revision: number; inputs: Inputs; seen: Surroundings | undefined },
+): Inputs {
+  if (inputs.robot === undefined || inputs.robot.verifier !== toBeMade) return inputs;
+  const { key } = seen ?? surroundings;
+  const verifier = verifierOf({ uid, revision, key }, secret.reveal());
+  return { ...inputs, robot: { ...inputs.robot, verifier, verifierKey: key } };
 }
 
 /** As the token server asks. */
 function isLive(
   { uid, shown }: Published,
-  { now, objects, issuer, secret }: Omit<View<RobotAccount, Source>, 'live'>,
+  { now, objects, issuer, secret }: Omit<View<RobotAccount, Surroundings>, 'live'>,
 ): boolean {
   const robot = objects.find(one => one?.metadata.uid === uid);
   const account = robot && issuer && accountOf(robot, issuer.metadata, secret);
   if (account === undefined || account.disabled) return false;
   if (account.expiresAt !== undefined && account.expiresAt <= now) return false;
   const live = account.verifiers.filter(({ until }) => until === undefined || now < until);
-  return live.some(each => each.verifier === verifierOf({ uid, revision: each.revision }, shown));
+  return live.some(({ verifier, revision }) => matches(verifier, { uid, revision }, shown));
 }
 
 const authority: AuthoritySeen = {
@@ -128,7 +147,10 @@ const authority: AuthoritySeen = {
 };
 
 /** What the real decision says of an issuer that is being deleted. Its chain is whole and stays as it is. */
-function issuerEffect(sight: Sight<RobotAccount, Source>, contents: Contents<RobotAccount, Source>): Effect<Source> {
+function issuerEffect(
+  sight: Sight<RobotAccount, Surroundings>,
+  contents: Contents<RobotAccount, Surroundings>,
+): Effect<Surroundings> {
   const issuer = sight.issuer();
   if (issuer?.metadata.deletionTimestamp === undefined || !isOfType(issuer, 'registry')) return { do: 'rest' };
   const { validFrom } = authority;

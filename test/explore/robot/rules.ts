@@ -4,14 +4,14 @@ import type { RobotAccount } from '../../../src/api/robot-account.ts';
 import { accountOf } from '../../../src/issuers/registry/live.ts';
 import type { Published, View as Seen } from '../credential/kind.ts';
 import { isPaused, wrongRest } from './rest-rules.ts';
-import type { Source } from './source.ts';
+import type { Surroundings } from './source.ts';
 import { endBySpec, endOf, isAbove, recordOf, textsOf } from './standing.ts';
 import { shownOf } from './verifying.ts';
 
 // The invariants of section 3 of the design, by their numbers, for the secrets of robots. They say what has to be so in terms
 // of the objects and of what the token server answers, and never ask src/decide.
 
-type View = Seen<RobotAccount, Source>;
+type View = Seen<RobotAccount, Surroundings>;
 
 /** I1, and what has to be so at any moment: what is in the Secret works, and nothing is in force that nobody has allowed. */
 export function wrongNow(view: View): string | undefined {
@@ -39,19 +39,24 @@ function wrongPermissions({ issuer, secret }: View, robot: RobotAccount): string
   return beyond === true ? 'the server gives a permission that the spec does not have' : undefined;
 }
 
-/** I3: what pods find lets them in, from the moment that it is there. */
+/** I3: what pods find lets them in, from the moment that it is there: what is recorded, or newer than that. */
 function deadSecret(view: View, robot: RobotAccount): string | undefined {
-  const { now, issuer, secret, live } = view;
+  const { annotations = {} } = view.secret?.metadata ?? {};
+  const { tokenID, revision = 0 } = robot.status ?? {};
+  const isNewest = Number(annotations[revisionAnnotation]) > revision || annotations[tokenIDAnnotation] === tokenID;
+  return isNewest ? deadInSecret(view, robot) : undefined;
+}
+
+function deadInSecret({ now, issuer, secret, live }: View, robot: RobotAccount): string | undefined {
   const { annotations = {} } = secret?.metadata ?? {};
   const { uid, deletionTimestamp } = robot.metadata;
   const [tokenID, inputs] = [annotations[tokenIDAnnotation], parseInputsText(annotations[inputsAnnotation])];
   if (annotations[ownerUIDAnnotation] !== uid || tokenID === undefined || inputs === undefined) return undefined;
   const { status, spec } = robot;
-  const isNewest = Number(annotations[revisionAnnotation]) > (status?.revision ?? 0) || tokenID === status?.tokenID;
   const ends = [tokenID === status?.tokenID ? status.expiresAt : inputs.expiresAt, spec.notAfter];
   const isOver = ends.some(end => end !== undefined && Date.parse(end) <= now.getTime());
   const serves = deletionTimestamp === undefined && spec.disabled !== true && !isOver && issuer !== undefined;
-  if (!isNewest || !serves || inputs.issuer.uid !== issuer.metadata.uid) return undefined;
+  if (!serves || inputs.issuer.uid !== issuer.metadata.uid) return undefined;
   return live.some(one => one.tokenID === tokenID) ? undefined : 'I3: the Secret holds a secret that does not work';
 }
 
@@ -69,7 +74,12 @@ export function wrongStep(before: View, after: View, raced: boolean): string | u
   }
   for (const robot of after.objects) {
     const old = robot && robotOf(before, robot.metadata.uid);
-    const says = old && (givesTooMuch(old, robot) ?? wrongNumber(old, robot));
+    const says =
+      old &&
+      (givesTooMuch(old, robot) ??
+        wrongNumber(old, robot) ??
+        raised(before, after, old) ??
+        overwrote(before, after, robot));
     if (says !== undefined) return says;
   }
   const gone = before.objects.find((robot, t) => robot !== undefined && after.objects[t] === undefined);
@@ -87,6 +97,24 @@ function givesTooMuch(old: RobotAccount, robot: RobotAccount): string | undefine
   if (last === undefined || next === undefined || old.status?.tokenID !== robot.status?.tokenID) return undefined;
   const isLater = endOf(next) > Math.max(endOf(last), endBySpec(robot, next));
   return isLater ? 'a secret lives longer than anybody asked for' : undefined;
+}
+
+/** What was superseded never works again. */
+function raised(before: View, after: View, { metadata: { uid }, status }: RobotAccount): string | undefined {
+  const { tokenID, revision = 0 } = status ?? {};
+  const known = new Set(textsOf(before, uid));
+  for (const one of after.published)
+    if (one.uid === uid && (one.revision > revision || one.tokenID === tokenID)) known.add(one.shown);
+  const again = after.live.find(one => one.uid === uid && !known.has(one.shown));
+  return again === undefined ? undefined : `I2: ${again.tokenID} works again`;
+}
+
+/** What is written over a secret in a Secret works. */
+function overwrote(before: View, after: View, robot: RobotAccount): string | undefined {
+  const [old, fresh] = [before.secret?.metadata, after.secret?.metadata];
+  const marked = old?.annotations?.[tokenIDAnnotation];
+  const isOver = marked !== undefined && old?.uid === fresh?.uid && marked !== fresh?.annotations?.[tokenIDAnnotation];
+  return isOver ? deadInSecret(after, robot) : undefined;
 }
 
 function wrongNumber(old: RobotAccount, robot: RobotAccount): string | undefined {

@@ -3,7 +3,7 @@ import { parseDuration } from '../../../src/api/durations.ts';
 import { parseInputs, type RobotInputs } from '../../../src/api/inputs.ts';
 import type { RobotAccount } from '../../../src/api/robot-account.ts';
 import type { View } from '../credential/kind.ts';
-import type { Source } from './source.ts';
+import type { Surroundings } from './source.ts';
 
 /** What is recorded of a robot, as people read it. */
 export function recordOf({ status }: RobotAccount): RobotInputs | undefined {
@@ -30,6 +30,6 @@ export function isAbove(permissions: readonly string[], { spec }: ClusterTokenIs
 }
 
 /** The secrets with which somebody gets in as this robot. */
-export function textsOf({ live }: View<RobotAccount, Source>, of: string): ReadonlySet<string> {
+export function textsOf({ live }: View<RobotAccount, Surroundings>, of: string): ReadonlySet<string> {
   return new Set(live.filter(({ uid }) => uid === of).map(({ shown }) => shown));
 }

@@ -39,6 +39,7 @@ export const botTokenWorld: Walked<BotToken, BotUser> = {
     const inputs = tokenInputsOf(token, step, { keyID: 'key-1', now });
     return rendered(textOf(tokenID), { revision, tokenID, inputs }, digestKey);
   },
+  remade: (_, { inputs }) => inputs,
   besideEffect: botEffect,
   issuerEffect,
   countsForBeside: countsForBot,

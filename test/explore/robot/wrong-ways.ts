@@ -1,0 +1,139 @@
+import { revokeFinalizer } from '../../../src/api/names.ts';
+import type { RobotAccount } from '../../../src/api/robot-account.ts';
+import type { Observed, Step } from '../../../src/decide/credential-seen.ts';
+import type { Ablation, Walked } from '../credential/kind.ts';
+import type { Scenario } from '../credential/model.ts';
+import { robotAccountWorld } from './robot-accounts.ts';
+import type { Surroundings } from './source.ts';
+
+/** A rule that is taken out of what is walked, and the violation that has to be found then. */
+export interface WrongWay {
+  of: Walked<RobotAccount, Surroundings>;
+  scenario: Scenario<RobotAccount>;
+  wrong: RegExp;
+}
+
+type Issue = Step & { do: 'issue' };
+type World = Partial<Walked<RobotAccount, Surroundings>>;
+
+const overlapping = { rotation: { overlap: '1h' } };
+
+/** What section 3 of the design says about robots and their token server, each rule by itself. */
+export const wrongWays: readonly WrongWay[] = [
+  way('robots without ceilings', /above the ceiling is in force/, {
+    without: { sees: withoutCeiling },
+    before: ['has a low ceiling'],
+  }),
+  way('robots without Secret precondition', /I3/, {
+    operators: 2,
+    without: { ignoresVersions: 'secrets' },
+    kinds: { 'asks for a rotation': 1, 'deletes the Secret': 1 },
+  }),
+  way('robots without record compare-and-swap', /I2/, {
+    operators: 2,
+    without: { ignoresVersions: 'objects' },
+    kinds: { 'asks for a rotation': 1 },
+  }),
+  way(
+    'V9 verifier of a robot only in the status, after the Secret',
+    /I3: the Secret holds a secret that does not work/,
+    {
+      world: { isLive: (one, { secret: _, ...seen }) => robotAccountWorld.isLive(one, { ...seen, secret: undefined }) },
+    },
+  ),
+  way('V5 records the host of the moment', /END: a pass does not come to rest/, {
+    without: { does: recordingTheMoment },
+    kinds: { 'moves the registry': 1 },
+  }),
+  way('a replaced secret has its overlap', /END: a leaked secret works/, {
+    spec: overlapping,
+    without: { does: issuing({ overlapSeconds: 3600, replaces: false }) },
+    kinds: { 'asks for a replacement': 1 },
+  }),
+  way('a rotation forgets the overlap', /I3: .* died before its time/, {
+    spec: overlapping,
+    without: { does: issuing({ overlapSeconds: 0 }) },
+    kinds: { 'asks for a rotation': 1 },
+  }),
+  way('permissions come with the next secret', /END: a pass does not come to rest/, {
+    without: { does: withoutPermissions },
+    kinds: { 'gives it less': 1 },
+  }),
+  way('the end comes with the next secret', /END: the record has another end/, {
+    without: { does: step => (step.do === 'render' ? { do: 'rest', until: undefined } : step) },
+    kinds: { 'wants a shorter life': 1 },
+  }),
+  way('robots without a finalizer', /without a finalizer|I6/, { without: { sees: finalized } }),
+  way('a number for each secret', /another number/, {
+    world: { minted: (robot, ...rest) => robotAccountWorld.minted(withoutNumber(robot), ...rest) },
+    kinds: { 'asks for a rotation': 1 },
+  }),
+  way('a source is looked at once', /END: the record has another own secret/, {
+    world: { principal: (sight, robot) => robotAccountWorld.principal(sight, robot) },
+    spec: { rotation: undefined, secret: { ...ownSecret() } } as never,
+    before: ['makes the source'],
+    without: {
+      does: (step, seen) => (step.do === 'issue' && isRecorded(seen) ? { do: 'rest', until: undefined } : step),
+    },
+    kinds: { 'changes the source': 1 },
+  }),
+];
+
+function way(
+  name: string,
+  wrong: RegExp,
+  { world = {}, kinds = {}, ...o }: { world?: World; without?: Ablation } & Partial<Scenario<RobotAccount>>,
+): WrongWay {
+  const events = Object.keys(kinds).length;
+  return {
+    of: { ...robotAccountWorld, ...world },
+    scenario: { operators: 1, lag: 'all', ...o, name, kinds, events },
+    wrong,
+  };
+}
+
+function ownSecret() {
+  const data = [{ key: 'secret', template: '$(token)' }];
+  return { type: 'Opaque', data, valueFrom: { secretKeyRef: { name: 'mine', key: 'secret' } } };
+}
+
+function isRecorded({ object }: Observed): boolean {
+  return object.status?.issued !== undefined;
+}
+
+/** What is above a ceiling is served all the same. */
+function withoutCeiling(seen: Observed): Observed {
+  const { principal } = seen;
+  if (principal.state !== 'self' || principal.grant.allowed || principal.grant.wish === undefined) return seen;
+  return { ...seen, principal: { ...principal, grant: { allowed: true, value: principal.grant.wish } } };
+}
+
+/** As if it had its finalizer. */
+function finalized(seen: Observed): Observed {
+  const metadata = { ...seen.object.metadata, finalizers: [revokeFinalizer] };
+  return { ...seen, object: { ...seen.object, metadata } };
+}
+
+/** The record says the host that the issuer has now, not the one that stands in the Secret. */
+function recordingTheMoment(step: Step, { principal }: Observed): Step {
+  if (step.do !== 'write-status' || principal.state !== 'self' || !principal.grant.allowed) return step;
+  const { issued } = step.patch as { issued?: { inputs?: object } }; // a merge patch of the status
+  const host = principal.grant.value.robot?.host;
+  if (issued?.inputs === undefined) return step;
+  return { ...step, patch: { ...step.patch, issued: { ...issued, inputs: { ...issued.inputs, host } } } };
+}
+
+function issuing(change: Partial<Issue>): (step: Step) => Step {
+  return step => (step.do === 'issue' ? { ...step, ...change } : step);
+}
+
+function withoutPermissions(step: Step): Step {
+  if (step.do !== 'write-status' || step.because === 'issued') return step;
+  const { permissions: _, ...patch } = step.patch as { permissions?: unknown }; // a merge patch of the status
+  return { ...step, patch };
+}
+
+function withoutNumber({ status, ...robot }: RobotAccount): RobotAccount {
+  const { id: _, ...others } = status ?? {};
+  return { ...robot, status: others };
+}
