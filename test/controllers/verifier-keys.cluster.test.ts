@@ -192,6 +192,9 @@ describe('a key that is added to the Secret of the operator', () => {
       expect([status.tokenID, status.revision, status.previous]).toEqual([old?.tokenID, old?.revision, undefined]);
       expect((await robot.secret()).reveal()).toBe(secrets[index]?.reveal());
     }
+    // The slow way stays the one for what people choose.
+    const methods = [await generated.verifier(), await own.verifier()].map(verifier => verifier.split('.')[2]);
+    expect(methods).toEqual(['hmac', 'scrypt-14-8-1']);
     await at.edit({ 'verifier-1.key': null });
     for (const each of [a, server]) {
       await eventually(
