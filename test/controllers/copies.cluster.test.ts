@@ -44,11 +44,16 @@ async function setUp(isCurrent = true) {
   return { namespace, client, caches, copies, step, isThere, seen };
 }
 
-test('a copy is taken away when object and namespace are live as the caches have them', async () => {
-  const { namespace, caches, copies, step, isThere, seen } = await setUp();
+/** The namespace as it is, into the cache. */
+async function see(caches: Caches, namespace: string): Promise<void> {
   const live = await (await cluster.api()).get(`/api/v1/namespaces/${namespace}`);
   if (live === undefined) throw new Error('there is no namespace');
   caches.namespaces.put({ metadata: { ...live.metadata, creationTimestamp: '' } });
+}
+
+test('a copy is taken away when object and namespace are live as the caches have them', async () => {
+  const { namespace, caches, copies, step, isThere, seen } = await setUp();
+  await see(caches, namespace);
   await copies.carryOut(token, step, signal);
   expect(await isThere()).toBe(false);
   expect(seen()?.copies).toEqual([]);
@@ -66,7 +71,8 @@ test('no cache that lags takes a copy away: the namespace may agree by now', asy
 });
 
 test('nor may the token have changed', async () => {
-  const { copies, step, isThere } = await setUp(false);
+  const { namespace, caches, copies, step, isThere } = await setUp(false);
+  await see(caches, namespace);
   await copies.carryOut(token, step, signal);
   expect(await isThere()).toBe(true);
 });
