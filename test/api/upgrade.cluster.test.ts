@@ -3,9 +3,10 @@ import * as z from 'zod';
 import { botTokenKind } from '../../src/api/bot-token.ts';
 import { clusterTokenIssuerKind, issuerSpec, issuerTypes } from '../../src/api/cluster-token-issuer.ts';
 import { type CRD, crdOf } from '../../src/api/crd.ts';
+import { robotAccountKind } from '../../src/api/robot-account.ts';
 import { type Structural, structural } from '../../src/api/structural.ts';
 import { type Answer, eventually, sharedCluster } from '../cluster/cluster.ts';
-import { issuer, jwt, token } from './sample.ts';
+import { issuer, jwt, robot, token } from './sample.ts';
 
 // In a group of its own, so that the other tests keep the CRDs that they have.
 const group = 'upgrade.example.com';
@@ -74,6 +75,37 @@ describe('a BotToken', () => {
     await kind.patch('newer', { metadata: { finalizers: [finalizer] } });
 
     await kind.serve(current, token(pgpass).object, 'refused');
+    await kind.goes('newer');
+  });
+});
+
+describe('a RobotAccount', () => {
+  test('of a newer version can still be let go', async () => {
+    const older = crdOf(robotAccountKind);
+    const next = changed(older, ({ properties: { issuerRef, permissions, secret } = {} }) => {
+      Object.assign(issuerRef?.properties?.kind ?? {}, { enum: ['ClusterTokenIssuer', 'TokenIssuer'] });
+      Object.assign(permissions?.items ?? {}, { enum: ['PullArtifacts', 'ReadSignatures'] });
+      Object.assign(secret?.properties?.data?.items?.properties?.format ?? {}, {
+        enum: ['DockerConfigJSON', 'Pgpass'],
+      });
+    });
+    const data = [
+      { key: '.dockerconfigjson', format: 'DockerConfigJSON' },
+      { key: 'a', format: 'Pgpass' },
+    ];
+    const object = robot({
+      issuerRef: { kind: 'TokenIssuer', name: 'registry' },
+      permissions: ['PullArtifacts', 'ReadSignatures'],
+      secret: { data },
+    }).object;
+    const kind = new Installed(next, `namespaces/${namespace}/`);
+    await kind.serve(next, object, 'accepted');
+    await kind.create('newer', object.spec);
+    await kind.patch('newer', { metadata: { finalizers: [finalizer] } });
+
+    await kind.serve(older, object, 'refused');
+    const inForce = [{ project: 'payments', permissions: ['ReadSignatures'] }];
+    await kind.patch('newer/status', { status: { id: 1, fullName: 'robot_payments+newer', permissions: inForce } });
     await kind.goes('newer');
   });
 });
