@@ -53,10 +53,11 @@ export class RegistryGround {
     return this.registryOf(issuer);
   }
 
-  async registryOf(issuer: OwnRegistryIssuer): Promise<OwnRegistry> {
+  /** `service` is what the registry calls itself. */
+  async registryOf(issuer: OwnRegistryIssuer, service: string = issuer.service): Promise<OwnRegistry> {
     const { site } = this;
     const realm = `https://localhost:${site.operator.started.port}/registry/${issuer.name}/token`;
-    const token = { realm, service: issuer.service, issuer: 'botmint', rootcertbundle: await issuer.bundle() };
+    const token = { realm, service, issuer: 'botmint', rootcertbundle: await issuer.bundle() };
     const serving = await this.web.server(names);
     const process = await RegistryProcess.start({ binary: join(this.binaries, 'registry'), token, serving });
     await site.api.patch(issuer.path, { spec: { registry: { host: process.host } } });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { restartAnnotation } from '../../src/decide/rollout.ts';
 import { isGeneratedSecret } from '../../src/issuers/registry/secrets.ts';
 import { eventually, sharedCluster } from '../cluster/cluster.ts';
 import { isBackground, isWrite } from '../faults/proxy.ts';
@@ -292,6 +293,21 @@ describe('the issuer of a robot', () => {
     expect(await issuer.letsIn(await issuer.login(namespace, 'robot'))).toBe(true);
   });
 
+  test('has to let in its namespace, and takes nothing away when it does not any more', async () => {
+    const namespace = await site.namespace();
+    const issuer = await OwnRegistryIssuer.make(site, namespace, { allowedNamespaces: { from: 'None' } });
+    await site.apply(issuer.robot('robot'), namespace);
+    await issuer.robotSays(namespace, 'robot', 'NamespaceNotAllowed');
+    expect(await issuer.stateOf(namespace, 'robot')).toBe('Stalled');
+    await site.api.patch(issuer.path, { spec: { allowedNamespaces: { from: 'All' } } });
+    await issuer.robotSays(namespace, 'robot', 'Issued');
+    const login = await issuer.login(namespace, 'robot');
+    await site.api.patch(issuer.path, { spec: { allowedNamespaces: { from: 'None' } } });
+    await issuer.robotSays(namespace, 'robot', 'NamespaceNotAllowed');
+    expect(await issuer.stateOf(namespace, 'robot')).toBe('Ready');
+    expect(await issuer.letsIn(login)).toBe(true);
+  });
+
   test('that is deleted stays until its last robot is gone, and lets it in until then', async () => {
     const namespace = await site.namespace();
     const issuer = await OwnRegistryIssuer.make(site, namespace);
@@ -305,6 +321,55 @@ describe('the issuer of a robot', () => {
     await eventually('it is gone', async () => (await site.api.get(issuer.path)) === undefined);
     expect((await issuer.ask({ login })).status).toBe(404);
   });
+});
+
+describe('a robot that goes', () => {
+  test.each(['Delete', 'Deactivate', 'Retain'])(
+    'by deletionPolicy %s takes its Secret with it, also when it is paused',
+    async deletionPolicy => {
+      const namespace = await site.namespace();
+      const login = await hub.issued(namespace, 'robot', { name: newName(), deletionPolicy });
+      await hub.annotate(namespace, 'robot', { 'botmint.dev/paused': 'true' });
+      await eventually('it is paused', async () => (await hub.stateOf(namespace, 'robot')).includes('Paused'));
+      await hub.annotate(namespace, 'robot', { 'botmint.dev/rotate': '1' });
+      await hub.issued(namespace, 'other', { name: newName() });
+      expect((await hub.status(namespace, 'robot')).revision).toBe(1);
+      expect(await hub.letsIn(login)).toBe(true);
+      await site.api.delete(robotPath(namespace, 'robot'));
+      await eventually('it is gone', async () => (await site.robot(namespace, 'robot')) === undefined);
+      expect(await site.secret(namespace, 'robot')).toBeUndefined();
+      expect(await hub.letsIn(login)).toBe(false);
+    },
+  );
+});
+
+test('a rotation of a robot rolls the workloads that it names, and the old secret waits for them', async () => {
+  const namespace = await site.namespace();
+  const path = `/apis/apps/v1/namespaces/${namespace}/deployments/web`;
+  const labels = { app: 'web' };
+  const template = { metadata: { labels }, spec: { containers: [{ name: 'main', image: 'none' }] } };
+  await site.api.create(path.replace('/web', ''), {
+    metadata: { name: 'web' },
+    spec: { selector: { matchLabels: labels }, template },
+  });
+  const restart = [{ kind: 'Deployment', name: 'web' }];
+  const rotation = { overlap: '1s' };
+  const first = await hub.issued(namespace, 'robot', { name: newName(), restart, rotation });
+  await hub.annotate(namespace, 'robot', { 'botmint.dev/rotate': '1' });
+  const second = await hub.next(namespace, 'robot', first);
+  const generation = await eventually('it is rolled', async () => {
+    const deployment = await site.api.get(path);
+    const { tokenID } = z.looseObject({ tokenID: z.string() }).parse((await site.robot(namespace, 'robot'))?.status);
+    const key = restartAnnotation('robot', 'RobotAccount');
+    return JSON.stringify(deployment?.spec).includes(`"${key}":"${tokenID}"`) && deployment?.metadata.generation;
+  });
+  const rotated = Date.now();
+  await eventually('the overlap is over', () => Date.now() > rotated + 2000);
+  expect([await hub.letsIn(first), await hub.letsIn(second)]).toEqual([true, true]);
+  const pods = { replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1 };
+  await site.api.patch(`${path}/status`, { status: { observedGeneration: generation, ...pods } });
+  await eventually('the old one has ended', async () => !(await hub.letsIn(first)));
+  expect(await hub.letsIn(second)).toBe(true);
 });
 
 describe('what people see', () => {

@@ -145,6 +145,7 @@ describe.skipIf(missing !== undefined)('with a real registry', () => {
       expect(await hub.pull(config, name)).toBe(false);
       await hub.issuer.annotate(namespace, 'robot', { wake: 'up' });
       expect(await hub.issuer.robotSays(namespace, 'robot', 'Expired')).toContain('expiresIn');
+      expect(await site.secret(namespace, 'robot')).toBeDefined();
       await hub.issuer.patch(namespace, 'robot', { spec: { expiresIn: '30d' } });
       await hub.issuer.robotSays(namespace, 'robot', 'Issued');
       await site.operator.setClock(0);
@@ -206,7 +207,9 @@ describe.skipIf(missing !== undefined)('with a real registry', () => {
     });
 
     test('of its end moves it, counted from the issue of the secret, and the secret stays', async () => {
+      await clock(-day);
       const { namespace, login } = await robot({ expiresIn: '30d' });
+      await site.operator.setClock(0);
       const { issuedAt = '', expiresAt } = await hub.issuer.status(namespace, 'robot');
       const daysOn = (days: number) => `${new Date(Date.parse(issuedAt) + days * day).toISOString().slice(0, 19)}Z`;
       expect(expiresAt).toBe(daysOn(30));
@@ -268,6 +271,16 @@ describe.skipIf(missing !== undefined)('with a real registry', () => {
       expect(await hub.issuer.login(namespace, 'robot')).toEqual(second);
     });
 
+    test('comes by itself before the old one ends', async () => {
+      const { namespace, login: first } = await robot({ expiresIn: '3d', rotation: {} });
+      await clock(2 * day + hour);
+      await hub.issuer.annotate(namespace, 'robot', { wake: 'up' });
+      const second = await hub.issuer.next(namespace, 'robot', first);
+      await eventually('it is recorded', async () => (await hub.issuer.status(namespace, 'robot')).revision === 2);
+      await site.operator.setClock(0);
+      expect(await whoPulls(await pushed(), first, second)).toEqual([false, true]);
+    });
+
     test('in the place of one that has leaked ends everything older, whatever the overlap', async () => {
       const { namespace, login: first } = await robot({ rotation: { overlap: '10d' } });
       await hub.issuer.annotate(namespace, 'robot', { 'botmint.dev/rotate': '1' });
@@ -311,6 +324,20 @@ describe.skipIf(missing !== undefined)('with a real registry', () => {
       const wrong = { ...login, secret: new SecretValue('Own-secret-of-26') };
       expect(await whoPulls(name, login, wrong)).toEqual([true, false]);
     });
+  });
+
+  test('a registry that calls itself something else is told, by whoever uses it', async () => {
+    const issuer = await OwnRegistryIssuer.make(site, await site.namespace());
+    const other = await ground.registryOf(issuer, 'other.example.com');
+    onTestFinished(() => other.close());
+    const namespace = await site.namespace();
+    await issuer.issued(namespace, 'robot');
+    const { ok, stderr } = await other.crane.runWith(await other.config(namespace, 'robot'), [
+      'digest',
+      other.image('shop/app'),
+    ]);
+    expect(ok).toBe(false);
+    expect(stderr).toContain('spec.registry.service has to be what the registry has as auth.token.service');
   });
 
   test('the key that signs is renewed, and the registry goes on without a restart', async () => {
