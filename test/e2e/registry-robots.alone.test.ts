@@ -4,7 +4,6 @@ import { restartAnnotation } from '../../src/decide/rollout.ts';
 import { isGeneratedSecret } from '../../src/issuers/registry/secrets.ts';
 import { eventually, sharedCluster } from '../cluster/cluster.ts';
 import { isBackground, isWrite } from '../faults/proxy.ts';
-import { botUser, robotAccount } from './manifests.ts';
 import { basic, OwnRegistryIssuer, robotPath } from './own-registry-issuer.ts';
 import { Site } from './site.ts';
 
@@ -222,104 +221,6 @@ describe('permissions', () => {
     expect(withoutEffect).toEqual(['CreateArtifactLabels', 'CreateScan']);
     const login = await hub.login(namespace, 'robot');
     expect(await hub.access(login, 'repository:shop/app:pull,push,delete')).toEqual(['shop/app:pull,push,delete']);
-  });
-});
-
-describe('a ceiling of the issuer', () => {
-  test.each([
-    ['usernames', ['{namespace}-*'], 'spec.name'],
-    ['projects', ['other'], 'spec.project'],
-    ['permissions', ['PullArtifacts'], 'spec.permissions'],
-    ['maxLifetime', '30d', 'spec.expiresIn'],
-  ])('%s refuses what is above it, in words, and what keeps below it goes on', async (limit, ceiling, field) => {
-    const namespace = await site.namespace();
-    const all = { usernames: ['*'], projects: ['*'], permissions: ['*'] };
-    const issuer = await OwnRegistryIssuer.make(site, namespace, { limits: { ...all, [limit]: ceiling } });
-    await site.apply(issuer.robot('robot'), namespace);
-    const message = await issuer.robotSays(namespace, 'robot', 'ExceedsIssuerLimit');
-    for (const word of [field, `limits.${limit}`]) expect(message).toContain(word);
-    expect(await issuer.stateOf(namespace, 'robot')).toBe('Stalled');
-    expect(await site.secret(namespace, 'robot')).toBeUndefined();
-    const below = { project: 'other', permissions: ['PullArtifacts'], expiresIn: '30d', name: `${namespace}-ci` };
-    await issuer.issued(namespace, 'below', below);
-  });
-
-  test('that is lowered takes nothing away, is told, and gives nothing more', async () => {
-    const namespace = await site.namespace();
-    const issuer = await OwnRegistryIssuer.make(site, namespace);
-    const scope = 'repository:shop/app:pull,push,delete';
-    const login = await issuer.issued(namespace, 'robot');
-    await site.api.patch(issuer.path, { spec: { limits: { permissions: ['PullArtifacts'] } } });
-    await issuer.robotSays(namespace, 'robot', 'ExceedsIssuerLimit');
-    expect(await issuer.stateOf(namespace, 'robot')).toBe('Ready');
-    expect(await issuer.access(login, scope)).toEqual(['shop/app:pull,push']);
-    const more = { permissions: ['PushArtifacts', 'PullArtifacts', 'DeleteArtifacts'] };
-    await issuer.patch(namespace, 'robot', { spec: more });
-    await eventually('it is refused', async () => (await issuer.stateOf(namespace, 'robot')) === 'Stalled');
-    expect(await issuer.access(login, scope)).toEqual(['shop/app:pull,push']);
-    await issuer.patch(namespace, 'robot', { spec: { permissions: ['PullArtifacts'] } });
-    await issuer.robotSays(namespace, 'robot', 'Issued');
-    expect(await issuer.access(login, scope)).toEqual(['shop/app:pull']);
-  });
-});
-
-describe('what an issuer of this type cannot do is named', () => {
-  test.each([
-    ['to adopt a robot', { adoptionPolicy: 'Adopt' }, 'spec.adoptionPolicy'],
-    ['a robot at an issuer of tokens', { issuerRef: { kind: 'ClusterTokenIssuer', name: 'builtin' } }, 'type registry'],
-  ])('%s', async (_, extra, words) => {
-    const namespace = await site.namespace();
-    await site.apply(hub.robot('robot', { name: newName(), ...extra }), namespace);
-    expect(await hub.robotSays(namespace, 'robot', 'UnsupportedByIssuer')).toContain(words);
-    expect(await hub.stateOf(namespace, 'robot')).toBe('Stalled');
-    expect(await site.secret(namespace, 'robot')).toBeUndefined();
-  });
-
-  test('a bot at an issuer of robots', async () => {
-    const namespace = await site.namespace();
-    await site.apply(botUser('bot', { issuerRef: { kind: 'ClusterTokenIssuer', name: hub.name } }), namespace);
-    const { status } = await site.ready('botusers', namespace, 'bot', 'UnsupportedByIssuer');
-    expect(JSON.stringify(status)).toContain(hub.name);
-  });
-});
-
-describe('the issuer of a robot', () => {
-  test('is waited for, and for one of its name that comes later', async () => {
-    const namespace = await site.namespace();
-    await site.apply(robotAccount('robot', namespace), namespace);
-    expect(await hub.robotSays(namespace, 'robot', 'IssuerNotFound')).toContain(namespace);
-    const issuer = await OwnRegistryIssuer.make(site, namespace);
-    await site.ready('robotaccounts', namespace, 'robot', 'Issued');
-    expect(await issuer.letsIn(await issuer.login(namespace, 'robot'))).toBe(true);
-  });
-
-  test('has to let in its namespace, and takes nothing away when it does not any more', async () => {
-    const namespace = await site.namespace();
-    const issuer = await OwnRegistryIssuer.make(site, namespace, { allowedNamespaces: { from: 'None' } });
-    await site.apply(issuer.robot('robot'), namespace);
-    await issuer.robotSays(namespace, 'robot', 'NamespaceNotAllowed');
-    expect(await issuer.stateOf(namespace, 'robot')).toBe('Stalled');
-    await site.api.patch(issuer.path, { spec: { allowedNamespaces: { from: 'All' } } });
-    await issuer.robotSays(namespace, 'robot', 'Issued');
-    const login = await issuer.login(namespace, 'robot');
-    await site.api.patch(issuer.path, { spec: { allowedNamespaces: { from: 'None' } } });
-    await issuer.robotSays(namespace, 'robot', 'NamespaceNotAllowed');
-    expect(await issuer.stateOf(namespace, 'robot')).toBe('Ready');
-    expect(await issuer.letsIn(login)).toBe(true);
-  });
-
-  test('that is deleted stays until its last robot is gone, and lets it in until then', async () => {
-    const namespace = await site.namespace();
-    const issuer = await OwnRegistryIssuer.make(site, namespace);
-    const login = await issuer.issued(namespace, 'robot');
-    await site.api.delete(issuer.path);
-    expect(await issuer.says('InUse')).toContain('RobotAccounts');
-    await site.apply(issuer.robot('late'), namespace);
-    await issuer.robotSays(namespace, 'late', 'IssuerDeleted');
-    expect(await issuer.letsIn(login)).toBe(true);
-    await site.api.delete(robotPath(namespace, 'robot'));
-    await eventually('it is gone', async () => (await site.api.get(issuer.path)) === undefined);
-    expect((await issuer.ask({ login })).status).toBe(404);
   });
 });
 
