@@ -388,3 +388,20 @@ test('a restart with copies writes nothing', async () => {
   expect(readings()).toHaveLength(takers.length);
   expect(on.writes(since, [source, ...takers])).toEqual([]);
 });
+
+test('a restart with one that cannot be written changes nothing', async () => {
+  const source = await site.namespace();
+  const [blocked, free] = [await on.taker(source), await on.taker(source)];
+  await site.api.create(`/api/v1/namespaces/${blocked}/secrets`, { metadata: { name: 'token' } });
+  await on.apply(source);
+  await on.areCopied(source, [free]);
+  await site.ready('bottokens', source, 'token', 'CopyFailed');
+  await site.operator.stop();
+  const since = site.proxy.requests.length;
+  await site.start();
+  await eventually('it is tried again', () => on.writes(since, [blocked]).length > 0);
+  await on.distributed(1); // whatever was to be done has been done by then
+  const carriedOut = on.writes(since, [source, blocked, free]).filter(({ status }) => Number(status) < 300);
+  expect(carriedOut).toEqual([]);
+  await site.ready('bottokens', source, 'token', 'CopyFailed');
+});
