@@ -135,6 +135,14 @@ describe('a secret that somebody brings', () => {
     expect((await site.secret(namespace, 'robot'))?.metadata.resourceVersion).toBe(version);
   });
 
+  test('stays what it is when a rotation is asked for: only its owner has another', async () => {
+    const { namespace, login } = await robotWith('Stays-the-same-1');
+    await hub.annotate(namespace, 'robot', { 'botmint.dev/rotate': '1' });
+    await eventually('it is recorded', async () => (await hub.status(namespace, 'robot')).revision === 2);
+    expect(await hub.login(namespace, 'robot')).toEqual(login);
+    expect(await hub.letsIn(login)).toBe(true);
+  });
+
   test('that is asked for no more is followed by a generated one', async () => {
     const { namespace, login } = await robotWith('Not-any-more-1');
     await hub.patch(namespace, 'robot', { spec: { secret: { valueFrom: null } } });

@@ -91,6 +91,36 @@ describe('the Secret of a robot', () => {
     expect(await issuer.letsIn(login)).toBe(true);
   });
 
+  test('gets another entry, and loses one, with the same secret', async () => {
+    const namespace = await site.namespace();
+    const login = await hub.issued(namespace, 'robot', { name: newName() });
+    const uid = (await site.secret(namespace, 'robot'))?.metadata.uid;
+    const written = async (data: object[]) => {
+      await hub.patch(namespace, 'robot', { spec: { secret: { data } } });
+      return eventually('its entries', async () => {
+        const values = await site.values(namespace, 'robot');
+        return Object.keys(values ?? {}).length === data.length && values;
+      });
+    };
+    const config = { key: '.dockerconfigjson', format: 'DockerConfigJSON' };
+    expect((await written([config, { key: 'secret', template: '$(token)' }])).secret).toBe(login.secret.reveal());
+    await written([config]);
+    expect(await hub.login(namespace, 'robot')).toEqual(login);
+    await hub.robotSays(namespace, 'robot', 'Issued');
+    expect((await site.secret(namespace, 'robot'))?.metadata.uid).toBe(uid);
+    expect(await hub.letsIn(login)).toBe(true);
+  });
+
+  test('comes when a robot that was made disabled is enabled', async () => {
+    const namespace = await site.namespace();
+    await site.apply(hub.robot('robot', { name: newName(), disabled: true }), namespace);
+    await hub.robotSays(namespace, 'robot', 'Disabled');
+    expect(await site.secret(namespace, 'robot')).toBeUndefined();
+    await hub.patch(namespace, 'robot', { spec: { disabled: false } });
+    await hub.robotSays(namespace, 'robot', 'Issued');
+    expect(await hub.letsIn(await hub.login(namespace, 'robot'))).toBe(true);
+  });
+
   test('is made again with another secret when it is lost, and the lost one ends', async () => {
     const namespace = await site.namespace();
     const first = await hub.issued(namespace, 'robot', { name: newName() });

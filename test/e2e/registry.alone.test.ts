@@ -340,6 +340,30 @@ describe.skipIf(missing !== undefined)('with a real registry', () => {
     expect(stderr).toContain('spec.registry.service has to be what the registry has as auth.token.service');
   });
 
+  test('the Secrets of the signing chain may be lost, and the registry goes on without a restart', async () => {
+    const issuer = await OwnRegistryIssuer.make(site, await site.namespace());
+    const own = await ground.registryOf(issuer);
+    onTestFinished(() => own.close());
+    const namespace = await site.namespace();
+    const login = await issuer.issued(namespace, 'robot');
+    const config = await own.config(namespace, 'robot');
+    const bundle = await issuer.bundle();
+    const { uid } = (await site.api.get(issuer.path))?.metadata ?? {};
+    const lose = (what: 'leaf' | 'ca') =>
+      site.api.delete(`/api/v1/namespaces/botmint-system/secrets/botmint-registry-${what}-${uid}`);
+    const leaf = async () => leafOf(tokenIn(await issuer.ask({ login })));
+    const first = await leaf();
+    await lose('leaf');
+    await eventually('another leaf signs', async () => (await leaf()) !== first);
+    expect(await own.push(config, own.newName())).toBe(true);
+    expect(await issuer.bundle()).toBe(bundle);
+    await lose('ca');
+    expect(await issuer.says('BundleChanged')).toContain('rootcertbundle');
+    const both = await issuer.bundle();
+    expect([both.startsWith(bundle), both.length > bundle.length]).toEqual([true, true]);
+    expect(await own.push(config, own.newName())).toBe(true);
+  });
+
   test('the key that signs is renewed, and the registry goes on without a restart', async () => {
     await clock(-61 * day);
     const issuer = await OwnRegistryIssuer.make(site, await site.namespace(), {}, { tokenLifetime: '2d' });
