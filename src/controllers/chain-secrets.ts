@@ -1,5 +1,5 @@
+import type { Pair } from '../base/certificates.ts';
 import { type Authority, readAuthority } from '../issuers/registry/authorities.ts';
-import type { Pair } from '../issuers/registry/chain.ts';
 import { RegistryKeyInvalid, type RegistrySigner, readSigner } from '../issuers/registry/signer.ts';
 import { type Metadata, type Secret, secretText } from '../kube/core-kinds.ts';
 

@@ -1,10 +1,10 @@
 import type { ClusterTokenIssuer, IssuerOf } from '../api/cluster-token-issuer.ts';
 import { managedSigningKey } from '../api/names.ts';
+import type { Pair } from '../base/certificates.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { AuthoritySecretSeen, LeafSeen, Observed } from '../decide/registry-issuer.ts';
 import { type Authority, readBundle, signedBy } from '../issuers/registry/authorities.ts';
-import type { Pair } from '../issuers/registry/chain.ts';
 import type { RegistrySigner } from '../issuers/registry/signer.ts';
 import type { Client } from '../kube/client.ts';
 import { type Metadata, type Secret, secretMetadata } from '../kube/core-kinds.ts';

@@ -15,7 +15,7 @@ import {
   servingNames,
   servingSecretName,
 } from './certificate-plan.ts';
-import type { Pair } from './certificates.ts';
+import type { Pair } from '../base/certificates.ts';
 
 /** A plan that asks for a write. */
 export type Step = Exclude<Plan, { do: 'nothing' | 'give-up' }>;

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Agent, fetch } from 'undici';
+import type { Pair } from '../../src/base/certificates.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { createLog } from '../../src/base/log.ts';
 import { Metrics } from '../../src/base/metrics.ts';
 import { SecretValue } from '../../src/base/secret-value.ts';
 import type { Account } from '../../src/issuers/registry/account.ts';
-import { makeLeaf, makeSigningAuthority, type Pair } from '../../src/issuers/registry/chain.ts';
+import { makeLeaf, makeSigningAuthority } from '../../src/issuers/registry/chain.ts';
 import { generateSecret } from '../../src/issuers/registry/secrets.ts';
 import { type RegistrySigner, readSigner } from '../../src/issuers/registry/signer.ts';
 import { Verifiers } from '../../src/issuers/registry/verifiers.ts';
