@@ -36,7 +36,7 @@ export function tokenMetrics(metrics: Metrics): TokenMetrics {
       'issuer',
       'cause',
     ]),
-    revoked: metrics.counter('botmint_tokens_revoked_total', 'BotTokens whose credential was revoked, by cause.', [
+    revoked: metrics.counter('botmint_tokens_revoked_total', 'Objects whose credential was revoked, by cause.', [
       'cause',
     ]),
     failed: metrics.counter('botmint_failures_total', 'Attempts that failed, by the reason that the condition names.', [

@@ -38,7 +38,7 @@ export const wrongWays: readonly WrongWay[] = [
     'V9 verifier of a robot only in the status, after the Secret',
     /I3: the Secret holds a secret that does not work/,
     {
-      world: { isLive: (one, { secret: _, ...seen }) => robotAccountWorld.isLive(one, { ...seen, secret: undefined }) },
+      world: { isLive: (one, seen) => robotAccountWorld.isLive(one, { ...seen, secret: undefined }) },
     },
   ),
   way('V5 records the host of the moment', /END: a pass does not come to rest/, {

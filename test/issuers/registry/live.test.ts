@@ -10,7 +10,7 @@ const recorded = { revision: 3, verifier: inputs.robot.verifier, until: undefine
 const overlapping = { tokenID: `${uid}.2.x`, revokeAt: '2026-12-02T00:00:00Z', revision: 2, verifier: 'of-revision-2' };
 
 function withStatus(change: Partial<NonNullable<RobotAccount['status']>>): RobotAccount {
-  return { ...served, status: { ...served.status, ...change } as NonNullable<RobotAccount['status']> };
+  return { ...served, status: { ...served.status, ...change } };
 }
 
 function withSpec(change: Partial<RobotAccount['spec']>, robot = served): RobotAccount {
