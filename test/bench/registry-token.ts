@@ -75,7 +75,7 @@ async function warm(port: number, { path, generated }: EndpointSaid): Promise<vo
 }
 
 /** With certificates of the same kind as the operator makes. */
-export async function makeEndpoint(): Promise<Endpoint> {
+async function makeEndpoint(): Promise<Endpoint> {
   const now = new Date();
   const leaf = await makeLeaf(await makeSigningAuthority('registry', now), 'registry', now);
   const { certificate, privateKey } = await (await Authority.create('bench')).server({ dns: ['localhost'], ip: [] });
@@ -88,7 +88,7 @@ export async function makeEndpoint(): Promise<Endpoint> {
 }
 
 /** It signs what a token of ours has in header and claims, so that both send as much. */
-export async function floorLike(said: EndpointSaid, { serving, signing }: Endpoint): Promise<Signing> {
+async function floorLike(said: EndpointSaid, { serving, signing }: Endpoint): Promise<Signing> {
   const [first] = said.generated;
   if (first === undefined) throw new Error('there is no robot');
   const answer = await ask(said.port, requestOf('GET', said.path, first));
@@ -103,7 +103,7 @@ export async function floorLike(said: EndpointSaid, { serving, signing }: Endpoi
 }
 
 /** What clients of registries send who want to push. */
-export function requestOf(form: Form, path: string, { username, password }: Login): string {
+function requestOf(form: Form, path: string, { username, password }: Login): string {
   const project = /_(.+)\+/.exec(username)?.[1] ?? '';
   const asked = { service: registry.spec.registry.service, scope: `repository:${project}/app:pull,push` };
   if (form === 'GET') {
