@@ -24,13 +24,16 @@ export class RegistryGround {
   readonly web: Authority;
   readonly binaries: string;
   readonly #directory: string;
+  /** Paths of what was not there before. */
+  readonly #made: readonly string[];
   #crane: Crane | undefined;
 
-  private constructor(o: { site: Site; web: Authority; binaries: string; directory: string }) {
+  private constructor(o: { site: Site; web: Authority; binaries: string; directory: string; made: string[] }) {
     this.site = o.site;
     this.web = o.web;
     this.binaries = o.binaries;
     this.#directory = o.directory;
+    this.#made = o.made;
   }
 
   /** Puts a certificate where cert-manager would put it. A cluster that has one keeps it. */
@@ -41,10 +44,12 @@ export class RegistryGround {
     const data = { 'tls.crt': base64(certificate), 'tls.key': base64(privateKey) };
     const secret = { metadata: { name: 'botmint-tls' }, type: 'kubernetes.io/tls', data };
     const configMap = { metadata: { name: 'botmint-ca' }, data: { 'ca.crt': web.pair.certificate } };
-    await unlessThere(() => site.api.create(`${own}/secrets`, secret));
-    await unlessThere(() => site.api.create(`${own}/configmaps`, configMap));
+    const made = [
+      ...(await unlessThere(site, `${own}/secrets`, secret)),
+      ...(await unlessThere(site, `${own}/configmaps`, configMap)),
+    ];
     const directory = await mkdtemp(join(tmpdir(), 'botmint-crane-'));
-    return new RegistryGround({ site, web, binaries, directory });
+    return new RegistryGround({ site, web, binaries, directory, made });
   }
 
   /** A registry that trusts an issuer of its own, whose image pull secrets are for it. */
@@ -72,8 +77,10 @@ export class RegistryGround {
     return this.#crane;
   }
 
-  close(): Promise<void> {
-    return rm(this.#directory, { recursive: true, force: true });
+  /** Leaves nothing behind: whoever runs the tests on a cluster of their own wants its endpoints to have its own certificate. */
+  async close(): Promise<void> {
+    await rm(this.#directory, { recursive: true, force: true });
+    for (const path of this.#made) await this.site.api.delete(path);
   }
 }
 
@@ -154,11 +161,14 @@ export function configOf(host: string, { username, secret }: Login): string {
   return JSON.stringify({ auths: { [host]: { username, password: secret.reveal() } } });
 }
 
-async function unlessThere(make: () => Promise<unknown>): Promise<void> {
+/** The path of what was made, if it was. */
+async function unlessThere(site: Site, collection: string, object: { metadata: { name: string } }): Promise<string[]> {
   try {
-    await make();
+    await site.api.create(collection, object);
+    return [`${collection}/${object.metadata.name}`];
   } catch (error) {
     if (!(error instanceof Refused && error.answer.status === 409)) throw error;
+    return [];
   }
 }
 
