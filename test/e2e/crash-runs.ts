@@ -81,7 +81,7 @@ export class CrashRuns {
     if (!site.hasOperator) await startAgain(site, ahead);
     await scenario.settled(site, namespace);
     await assertEnd(site, scenario, namespace, site.proxy.requests.slice(firstRequest));
-    await leave(site, namespace);
+    await leave(site, scenario, namespace);
     if (ahead !== undefined) await site.operator.stop();
     this.#points += count;
     return count;

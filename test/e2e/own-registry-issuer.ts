@@ -42,6 +42,11 @@ export class OwnRegistryIssuer {
     this.service = `${name}.example.com`;
   }
 
+  /** One that is there already, or will be. */
+  static of(site: Site, name: string): OwnRegistryIssuer {
+    return new OwnRegistryIssuer(site, name);
+  }
+
   /** Applies it, named after the namespace; `extra` goes into the spec, `registry` into its type. */
   static async make(site: Site, namespace: string, extra: object = {}, registry: object = {}) {
     const issuer = new OwnRegistryIssuer(site, namespace);

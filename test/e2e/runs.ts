@@ -13,8 +13,22 @@ export function isStep(request: SeenRequest): boolean {
   return isWrite(request) || (request.verb === 'get' && request.name !== '' && request.namespace !== 'botmint-system');
 }
 
+/** What scenarios of one kind of credential differ in. */
+export interface Judge {
+  /** The name of the object and of its Secret. */
+  name: string;
+  /** Every credential of the namespace that an operator has sent to the API server, whether the write was carried out or not. */
+  minted: (site: Site, namespace: string, requests: readonly SeenRequest[]) => readonly string[];
+  /** By the issuer's own account. */
+  isLive: (site: Site, credential: string, scenario: Scenario, namespace: string) => Promise<boolean>;
+  /** The credential in the values of the Secret. */
+  held: (values: Record<string, string>) => string | undefined;
+  /** So that the next run has only its own objects to count steps of. */
+  leave: (site: Site, namespace: string) => Promise<void>;
+}
+
 /**
- * The end of the clean run: one Secret at most, so many live tokens by the issuer's own account, nothing orphaned. `requests`
+ * The end of the clean run: one Secret at most, so many live credentials by the issuer's own account, nothing orphaned. `requests`
  * are those of all operators since the run began.
  */
 export async function assertEnd(
@@ -23,19 +37,32 @@ export async function assertEnd(
   namespace: string,
   requests: readonly SeenRequest[],
 ): Promise<void> {
-  const minted = site.mintedTokens(0, requests).filter(token => namespaceOf(token) === namespace);
+  const judge = judgeOf(scenario);
+  const minted = judge.minted(site, namespace, requests);
   const answers = await Promise.all(
-    minted.map(async token => ({ token, ...(await site.introspect(token, scenario.issuer?.(namespace))) })),
+    minted.map(async each => ({ each, isLive: await judge.isLive(site, each, scenario, namespace) })),
   );
-  const live = answers.filter(({ active }) => active).map(({ token }) => token);
-  expect(live, `live tokens out of ${minted.length}`).toHaveLength(scenario.live);
+  const live = answers.filter(({ isLive }) => isLive).map(({ each }) => each);
+  expect(live, `live credentials out of ${minted.length}`).toHaveLength(scenario.live);
   const issued = requests.filter(request => request.namespace === namespace && isIssue(request));
   expect(issued, 'credentials written').toHaveLength(scenario.issues);
-  const secrets = await site.api.list(`/api/v1/namespaces/${namespace}/secrets`);
-  const values = await Promise.all(secrets.map(({ metadata }) => site.values(namespace, metadata.name)));
+  const secrets = (await site.api.list(`/api/v1/namespaces/${namespace}/secrets`)).map(({ metadata }) => metadata.name);
   const kept = scenario.live > 0 || scenario.keepsSecret === true;
-  expect(secrets.map(({ metadata }) => metadata.name)).toEqual(kept ? ['token'] : []);
-  if (scenario.live > 0) expect(live).toContain(values[0]?.BUF_TOKEN);
+  expect(secrets.filter(name => name !== ownSecretName)).toEqual(kept ? [judge.name] : []);
+  const values = kept ? await site.values(namespace, judge.name) : undefined;
+  if (scenario.live > 0) expect(live).toContain(judge.held(values ?? {}));
+}
+
+/** The Secret with a secret of one's own, where a scenario has one. */
+export const ownSecretName = 'mine';
+
+function judgeOf({ judge = tokenJudge }: Scenario): Judge {
+  return judge;
+}
+
+/** So that the next run has only its own objects to count steps of. */
+export function leave(site: Site, scenario: Scenario, namespace: string): Promise<void> {
+  return judgeOf(scenario).leave(site, namespace);
 }
 
 /** A write of a credential that the API server carried out, whether its answer arrived or not. */
@@ -50,8 +77,17 @@ function namespaceOf(token: string): string {
   return z.object({ 'botmint.dev': z.object({ namespace: z.string() }) }).parse(claims)['botmint.dev'].namespace;
 }
 
-/** So that the next run has only its own objects to count steps of. */
-export async function leave(site: Site, namespace: string): Promise<void> {
+const tokenJudge: Judge = {
+  name: 'token',
+  minted: (site, namespace, requests) =>
+    site.mintedTokens(0, requests).filter(token => namespaceOf(token) === namespace),
+  isLive: async (site, token, scenario, namespace) =>
+    (await site.introspect(token, scenario.issuer?.(namespace))).active,
+  held: ({ BUF_TOKEN }) => BUF_TOKEN,
+  leave: leaveTokens,
+};
+
+async function leaveTokens(site: Site, namespace: string): Promise<void> {
   const path = `/apis/botmint.dev/v1alpha1/namespaces/${namespace}`;
   const issuer = `/apis/botmint.dev/v1alpha1/clustertokenissuers/${namespace}`;
   await site.api.delete(`${path}/bottokens/token`);

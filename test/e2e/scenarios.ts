@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { eventually } from '../cluster/wait.ts';
 import { botToken, botUser } from './manifests.ts';
+import type { Judge } from './runs.ts';
 import type { Site } from './site.ts';
 
 /**
@@ -15,6 +16,8 @@ export interface Scenario {
   settled: (site: Site, namespace: string) => Promise<void>;
   /** How far the operator's clock is ahead from `act` on. */
   clockOffsetMilliseconds?: number;
+  /** Left out: that of tokens. */
+  judge?: Judge;
   /** Left out: the builtin one. */
   issuer?: (namespace: string) => { name: string; url: string };
   /** How many live tokens there are at the end. */
