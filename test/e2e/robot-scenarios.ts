@@ -176,7 +176,19 @@ const scenarios: readonly Omit<Scenario, 'judge'>[] = [
     live: 2,
     issues: 2,
   },
-  { name: 'replace', prepare: served(overlapping), act: annotate('replace'), settled: isAt(2), live: 1, issues: 2 },
+  {
+    name: 'replace',
+    // What was promised an overlap ends as well.
+    prepare: async (site, namespace) => {
+      await served(overlapping)(site, namespace);
+      await annotate('rotate')(site, namespace);
+      await isAt(2)(site, namespace);
+    },
+    act: annotate('replace'),
+    settled: isAt(3),
+    live: 1,
+    issues: 3,
+  },
   {
     name: 'lose the Secret',
     prepare: served(),
