@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { restartAnnotation } from '../../src/decide/rollout.ts';
 import { isGeneratedSecret } from '../../src/issuers/registry/secrets.ts';
 import { eventually, sharedCluster } from '../cluster/cluster.ts';
 import { isBackground, isWrite } from '../faults/proxy.ts';
@@ -291,8 +290,10 @@ test('a rotation of a robot rolls the workloads that it names, and the old secre
   const generation = await eventually('it is rolled', async () => {
     const deployment = await site.api.get(path);
     const { tokenID } = z.looseObject({ tokenID: z.string() }).parse((await site.robot(namespace, 'robot'))?.status);
-    const key = restartAnnotation('robot', 'RobotAccount');
-    return JSON.stringify(deployment?.spec).includes(`"${key}":"${tokenID}"`) && deployment?.metadata.generation;
+    return (
+      JSON.stringify(deployment?.spec).includes(`"restart.botmint.dev/RobotAccount_robot":"${tokenID}"`) &&
+      deployment?.metadata.generation
+    );
   });
   const rotated = Date.now();
   await eventually('the overlap is over', () => Date.now() > rotated + 2000);
