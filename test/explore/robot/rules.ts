@@ -109,12 +109,12 @@ function raised(before: View, after: View, { metadata: { uid }, status }: RobotA
   return again === undefined ? undefined : `I2: ${again.tokenID} works again`;
 }
 
-/** What is written over a secret in a Secret works. */
+/** What is written over a secret that works does so, too. */
 function overwrote(before: View, after: View, robot: RobotAccount): string | undefined {
   const [old, fresh] = [before.secret?.metadata, after.secret?.metadata];
   const marked = old?.annotations?.[tokenIDAnnotation];
-  const isOver = marked !== undefined && old?.uid === fresh?.uid && marked !== fresh?.annotations?.[tokenIDAnnotation];
-  return isOver ? deadInSecret(after, robot) : undefined;
+  if (old?.uid !== fresh?.uid || marked === fresh?.annotations?.[tokenIDAnnotation]) return undefined;
+  return before.live.some(({ tokenID }) => tokenID === marked) ? deadInSecret(after, robot) : undefined;
 }
 
 function wrongNumber(old: RobotAccount, robot: RobotAccount): string | undefined {
