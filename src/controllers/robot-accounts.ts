@@ -76,8 +76,8 @@ export class RobotAccounts {
       rivals,
       source: this.#sources.seen(robot),
       withoutEffect: withoutEffect(permissions),
-      verifierKey: this.#verifiers.current,
     };
-    return { state: 'self', suspended: isRobotSuspended(robot, now), grant: robotGrant(robot, seen, now) };
+    const grant = robotGrant(robot, seen, now);
+    return { state: 'self', suspended: isRobotSuspended(robot, now), grant, verifierKey: this.#verifiers.current };
   }
 }

@@ -5,7 +5,7 @@ import type { Revocation } from '../api/revocation.ts';
 import type { Change } from './change.ts';
 import type { CopiesSeen, CopyStep } from './copies-seen.ts';
 import type { Operation, Recorded, StatusWrite } from './credential-status.ts';
-import type { Grant, Wish } from './grant.ts';
+import type { Grant, VerifierKey, Wish } from './grant.ts';
 import type { Estate } from './hand-over.ts';
 import type { CredentialKind } from './kind.ts';
 import type { ListChange, Listed } from './listing.ts';
@@ -42,7 +42,8 @@ export type PrincipalSeen =
   | { state: 'unreadable'; name: string }
   /** `suspended`: no credential of it works for now. */
   | { state: 'found'; uid: string; suspended: boolean; grant: Grant<Wish> }
-  | { state: 'self'; suspended: boolean; grant: Grant<Wish> };
+  /** `verifierKey`: the one that this process makes verifiers with. It is a matter of upkeep, whatever may be issued. */
+  | { state: 'self'; suspended: boolean; grant: Grant<Wish>; verifierKey?: VerifierKey | undefined };
 
 /** Everything that a decision about one object and its credential rests on. */
 export interface Observed {

@@ -57,7 +57,8 @@ export function verdictOf({ kind, object }: Observed, record: Recorded, grant: G
 
 /** Whether what is wished for is what there is, in the credential and beside it. */
 function isServed(kind: CredentialKind, object: Credentialed, { inputs }: Recorded, wish: Wish): boolean {
-  if (kind.changeOf(inputs, wish) !== 'none' || !isDeepStrictEqual(kind.revised(inputs, wish), inputs)) return false;
+  if (kind.changeOf(inputs, wish) !== 'none' || !isDeepStrictEqual(kind.revised(inputs, wish, undefined), inputs))
+    return false;
   return isDeepStrictEqual(kind.served(object, inputs, wish), kind.served(object, inputs, undefined));
 }
 

@@ -34,7 +34,7 @@ import {
   verdictOf,
 } from './credential-verdict.ts';
 import { differ } from './digest.ts';
-import { type Wish, withinOf } from './grant.ts';
+import { type VerifierKey, type Wish, withinOf } from './grant.ts';
 import { afterListing } from './listing.ts';
 import { isLabelled, type Marks, marksOf, renderingOf, sameCredential } from './secret-metadata.ts';
 
@@ -153,13 +153,16 @@ function ownSecret(seen: Found, secret: OwnSecret, record: Recorded | undefined,
 /** The same credential, written anew: no longer than it is recorded or wished for, whatever somebody wrote into the annotation. */
 function isRendered(seen: Found, made: Inputs, recorded: Inputs): boolean {
   if (!sameCredential(made, recorded, seen.kind) || isDeepStrictEqual(made, recorded)) return false;
-  if (!seen.kind.isRevision(made, recorded, withinOf(seen.principal.grant))) return false;
+  if (!seen.kind.isRevision(made, recorded, verifierKeyOf(seen))) return false;
   return endOf(made) <= Math.max(endOf(recorded), endOf(revisedOf(seen, recorded)));
 }
 
 function revisedOf({ kind, principal }: Found, recorded: Inputs): Inputs {
-  const wish = withinOf(principal.grant);
-  return wish === undefined ? recorded : kind.revised(recorded, wish);
+  return kind.revised(recorded, withinOf(principal.grant), verifierKeyOf({ principal }));
+}
+
+function verifierKeyOf({ principal }: Pick<Found, 'principal'>): VerifierKey | undefined {
+  return principal.state === 'self' ? principal.verifierKey : undefined;
 }
 
 function endOf({ expiresAt }: Inputs): number {

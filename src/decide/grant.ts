@@ -45,8 +45,6 @@ export interface RobotWish extends CommonWish {
     host: string;
     /** Where a secret of one's own is read, and at which version; left out: it is generated. */
     source?: { name: string; key: string; uid: string; resourceVersion: string };
-    /** The key that verifiers are made with now; left out: nobody asks for another one. */
-    verifierKey?: VerifierKey;
     /** What it may do, by project, each in the order of the API. `defaulted`: the spec does not say. */
     permissions: readonly { project: string; permissions: readonly Permission[]; defaulted?: true }[];
     /** Those among them that mean nothing at this issuer. */

@@ -3,7 +3,7 @@ import type { Inputs, RobotInputs } from '../api/inputs.ts';
 import type { Revocation } from '../api/revocation.ts';
 import type { Change } from './change.ts';
 import type { IssueCause } from './credential-seen.ts';
-import type { Wish } from './grant.ts';
+import type { VerifierKey, Wish } from './grant.ts';
 
 export type KindName = Revocation['spec']['owner']['kind'];
 
@@ -29,10 +29,10 @@ export interface CredentialKind {
   /** The same for the object's own spec and annotations: by these alone an ended credential comes to life again. */
   ownChangeOf: (recorded: Inputs, wish: Wish) => Change;
   /**
-   * The recorded inputs with all that is wished for and comes without a new credential, but with its Secret written anew:
-   * the same where there is nothing of the kind.
+   * The recorded inputs with all that is wished for and comes without a new credential, but with its Secret written anew, and
+   * with a verifier by this key: the same where there is nothing of the kind. Without a wish that may be served, upkeep is left.
    */
-  revised: (recorded: Inputs, wish: Wish) => Inputs;
+  revised: (recorded: Inputs, wish: Wish | undefined, key: VerifierKey | undefined) => Inputs;
   /** What `revised` may change; the end among it is never later than record and wish say. */
   revisable: readonly (keyof Inputs)[];
   /** The same of the fields below `robot`. */
@@ -43,7 +43,7 @@ export interface CredentialKind {
    * Whether what somebody has written into the Secret's annotation can be what `revised` asked for. Who may edit the annotation
    * must not bring back what was superseded.
    */
-  isRevision: (made: Inputs, recorded: Inputs, wish: Wish | undefined) => boolean;
+  isRevision: (made: Inputs, recorded: Inputs, key: VerifierKey | undefined) => boolean;
   /** The fields of the status that stay when the credential is lost and nothing is in force. */
   lasting: readonly string[];
   /**

@@ -24,13 +24,15 @@ export const robotAccounts: CredentialKind = {
       : strictest(commonChange(recorded, wish), ownChangeOf(recorded, wish)),
   ownChangeOf: (recorded, wish) =>
     recorded.robot === undefined || wish.robot === undefined ? 'none' : ownChangeOf(recorded, wish),
-  revised: (recorded, wish) =>
-    recorded.robot === undefined || wish.robot === undefined ? recorded : revised(recorded, wish),
+  revised: (recorded, wish, key) => {
+    if (recorded.robot === undefined) return recorded;
+    return withNewVerifier(wish?.robot === undefined ? recorded : withEnd(recorded, wish), key);
+  },
   revisable: ['expiresIn', 'notAfter', 'expiresAt', 'host'],
   revisableOfRobot: ['verifier', 'verifierKey'],
   needsCredential: ({ robot }) => robot?.verifier === toBeMade,
-  isRevision: (made, recorded, wish) =>
-    made.robot !== undefined && recorded.robot !== undefined && isVerifierOf(made, recorded, wish?.robot?.verifierKey),
+  isRevision: (made, recorded, key) =>
+    made.robot !== undefined && recorded.robot !== undefined && isVerifierOf(made, recorded, key),
   lasting: ['id', 'fullName', 'createdAt', 'enabled', 'permissions', 'withoutEffect', 'lastUsed'],
   served: (object, recorded, wish) => (recorded.robot === undefined ? {} : served(object, recorded, wish?.robot)),
 };
@@ -44,10 +46,6 @@ function ownChangeOf({ robot: recorded, ...others }: RobotInputs, { robot, ...wi
     old?.name === source?.name &&
     old?.key === source?.key;
   return strictest(same ? 'none' : 'rotated', askedChange({ ...others, robot: recorded }, wish));
-}
-
-function revised(recorded: RobotInputs, wish: RobotWish): RobotInputs {
-  return withNewVerifier(withEnd(recorded, wish), wish.robot.verifierKey);
 }
 
 /**

@@ -12,7 +12,6 @@ import {
   type RobotWish,
   stalledIssuer,
   stalls,
-  type VerifierKey,
   type Wish,
   wholeEnd,
   withinOf,
@@ -30,8 +29,6 @@ export interface RobotSeen extends IssuerSeen {
   rivals: readonly RobotAccount[];
   /** What `secret.valueFrom` names; left out where it names nothing. */
   source?: SourceSeen | undefined;
-  /** The key that this process makes verifiers with. */
-  verifierKey?: VerifierKey | undefined;
   /** The permissions that mean nothing at an issuer of this type. */
   withoutEffect: readonly Permission[];
 }
@@ -135,7 +132,7 @@ function wishOf(robot: RobotAccount, issuer: IssuerOf<'registry'>, seen: RobotSe
   const permissions = permissionsOf(robot);
   const asked = new Set(permissions.flatMap(each => each.permissions));
   const ref = secret.valueFrom?.secretKeyRef;
-  const { source, verifierKey } = seen;
+  const { source } = seen;
   const own = ref === undefined || source?.state !== 'found' ? undefined : source;
   return {
     username: fullNameOf(robot, issuer),
@@ -149,7 +146,6 @@ function wishOf(robot: RobotAccount, issuer: IssuerOf<'registry'>, seen: RobotSe
         own !== undefined && {
           source: { name: ref.name, key: ref.key, uid: own.uid, resourceVersion: own.resourceVersion },
         }),
-      ...(verifierKey !== undefined && { verifierKey }),
       permissions,
       withoutEffect: seen.withoutEffect.filter(permission => asked.has(permission)),
     },

@@ -2,8 +2,19 @@ import { describe, expect, test } from 'vitest';
 import { decide } from '../../src/decide/credential.ts';
 import type { SecretSeen } from '../../src/decide/credential-seen.ts';
 import { toBeMade } from '../../src/decide/robot-account.ts';
-import { later, now } from './healthy.ts';
-import { inputs, madeFrom, recorded, secret, secretOf, seen, served, withSpec } from './robots.ts';
+import { deleting, later, now } from './healthy.ts';
+import {
+  inputs,
+  madeFrom,
+  recorded,
+  registry,
+  type Situation,
+  secret,
+  secretOf,
+  seen,
+  served,
+  withSpec,
+} from './robots.ts';
 
 // The recorded verifier is of the key 12345678, which is the first.
 const first = { number: 1, id: '12345678' };
@@ -12,6 +23,7 @@ const of = (key: { number: number; id: string }, mac = 'of-revision-3') => ({
   robot: { ...inputs.robot, verifier: `v1.${key.id}.hmac.${mac}`, verifierKey: key.number },
 });
 const renewed = { ...inputs, ...of(second) };
+const within = (change: Partial<typeof registry.spec>) => ({ ...registry, spec: { ...registry.spec, ...change } });
 const gone: SecretSeen = { state: 'absent', confirmed: true };
 
 describe('the verifier of a robot', () => {
@@ -45,8 +57,20 @@ describe('the verifier of a robot', () => {
     expect(status?.previous).toBeUndefined();
   });
 
-  test('is made anew for a robot that is disabled', () =>
-    expect(decide(seen({ robot: withSpec({ disabled: true }), verifierKey: second }), now).do).toBe('render'));
+  test.each<[string, Partial<Situation>]>([
+    ['that is disabled', { robot: withSpec({ disabled: true }) }],
+    ['whose end has come', { robot: withSpec({ notAfter: '2026-11-10T00:00:00Z' }) }],
+    ['whose namespace is allowed no more', { issuer: within({ allowedNamespaces: { from: 'None' } }) }],
+    ['above a ceiling that came later', { issuer: within({ limits: {} }) }],
+    ['whose issuer is being deleted', { issuer: deleting(registry) }],
+    ['whose issuer is gone', { issuer: undefined }],
+  ])('is made anew for a robot %s: what is upkeep asks nobody', (_, given) => {
+    expect(decide(seen({ ...given, verifierKey: second }), now).do).toBe('render');
+    expect(decide(seen({ ...given, secret: secretOf(renewed), verifierKey: second }), now)).toMatchObject({
+      do: 'write-status',
+      patch: { issued: { inputs: { robot: { verifierKey: 2 } } } },
+    });
+  });
 });
 
 describe('what somebody wrote into the annotation of the Secret', () => {

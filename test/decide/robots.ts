@@ -5,6 +5,7 @@ import { revokeFinalizer } from '../../src/api/names.ts';
 import { RobotAccount } from '../../src/api/robot-account.ts';
 import { decide } from '../../src/decide/credential.ts';
 import type { Observed, OwnSecret, SecretSeen, Step } from '../../src/decide/credential-seen.ts';
+import type { VerifierKey } from '../../src/decide/grant.ts';
 import { robotAccounts } from '../../src/decide/robot-account.ts';
 import { isRobotSuspended, type RobotSeen, robotGrant } from '../../src/decide/robot-grant.ts';
 import { wantedMetadata } from '../../src/decide/secret-metadata.ts';
@@ -110,6 +111,7 @@ export interface Situation extends RobotSeen {
   confirmed: Partial<Observed['confirmed']>;
   at: Date;
   refused: Observed['refused'];
+  verifierKey: VerifierKey | undefined;
 }
 
 /** The healthy situation with something else about it, as an operator sees it. */
@@ -125,7 +127,12 @@ export function seen(change: Partial<Situation> = {}): Observed {
   return {
     kind: robotAccounts,
     object: robot,
-    principal: { state: 'self', suspended: isRobotSuspended(robot, at), grant: robotGrant(robot, around, at) },
+    principal: {
+      state: 'self',
+      suspended: isRobotSuspended(robot, at),
+      grant: robotGrant(robot, around, at),
+      verifierKey: change.verifierKey,
+    },
     secret: change.secret ?? secret,
     confirmed: { principal: false, issuer: false, ...change.confirmed },
     listed: new Map(),

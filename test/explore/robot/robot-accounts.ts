@@ -76,11 +76,11 @@ function principal(sight: Sight<RobotAccount, Surroundings>, robot: RobotAccount
     namespaceLabels: {},
     rivals: [],
     source: robot.spec.secret.valueFrom === undefined ? undefined : sourceSeen(sight.beside()?.source),
-    verifierKey: keySeen(sight.beside()),
     withoutEffect: withoutEffect(permissions),
   };
   const grant = robotGrant(robot, seen, sight.now);
-  return { state: 'self', suspended: isRobotSuspended(robot, sight.now), grant };
+  const verifierKey = keySeen(sight.beside());
+  return { state: 'self', suspended: isRobotSuspended(robot, sight.now), grant, verifierKey };
 }
 
 function sourceSeen(source: Source | undefined): SourceSeen {
