@@ -3,8 +3,8 @@ import { exploreAll, type Result } from './pool.ts';
 import { type Group, runs } from './runs.ts';
 import { failures, tableOf } from './table.ts';
 
-// All interleavings of small worlds, breadth first: the real decisions of src/decide, and the protocol of section 3 of the
-// design with backends that are not built yet. Every state is asked the invariants, and where it comes to rest. One worker a core.
+// All interleavings of small worlds, breadth first: the real decisions of src/decide about tokens and robots, and the protocol of
+// section 3 of the design with backends that are not built yet. Every state is asked the invariants, and where it comes to rest. One worker a core.
 
 let results: readonly Result[] = [];
 
@@ -24,6 +24,10 @@ const of = (group: Group) =>
 
 test('what src/decide does with tokens keeps the invariants, and settles, and then writes nothing', () => {
   expect(of('token')).toEqual([]);
+});
+
+test('so does what it does with robots, and nobody gets in who may not', () => {
+  expect(of('robot')).toEqual([]);
 });
 
 test('the protocol with a backend holds, in not fewer states than the model that it was checked by', () => {

@@ -210,7 +210,6 @@ export const scenarios: readonly Run[] = [
     operators: 1,
     spec: ownSecret,
     before: ['makes the source'],
-    late: true,
     kinds: {
       'rotates the key of verifiers': 2,
       'changes the source': 1,
@@ -218,7 +217,7 @@ export const scenarios: readonly Run[] = [
       'deletes the Secret': 1,
     },
     events: 2,
-    full: { ...both, events: 3 },
+    full: { ...both, late: true, events: 3 },
   },
   {
     name: 'a ceiling is lowered',
