@@ -1,3 +1,4 @@
+import { parseDuration } from '../../api/durations.ts';
 import { type Inputs, parseInputs, parseInputsText, type RobotInputs } from '../../api/inputs.ts';
 import { inputsAnnotation, ownerUIDAnnotation, revisionAnnotation } from '../../api/names.ts';
 import type { RobotAccount } from '../../api/robot-account.ts';
@@ -37,13 +38,16 @@ export function accountOf(
     verifiers,
     grants: grantsOf(robot),
     disabled: spec.disabled === true,
-    expiresAt: earliest(newest === undefined ? recorded?.expiresAt : undefined, spec.notAfter),
+    expiresAt: earliest(
+      newest === undefined && recorded !== undefined ? endOf(recorded, spec) : undefined,
+      spec.notAfter,
+    ),
   };
 }
 
 /** Beside a newer one each ends by itself: what the Secret says of that one must not prolong the life of another. */
 function recordedVerifiers(
-  { status }: RobotAccount,
+  { spec, status }: RobotAccount,
   recorded: RobotInputs | undefined,
   newest: object | undefined,
 ): LiveVerifier[] {
@@ -54,8 +58,15 @@ function recordedVerifiers(
       : [{ revision: old.revision, verifier: old.verifier, until: new Date(old.revokeAt) }],
   );
   if (recorded === undefined || revision === undefined) return superseded;
-  const until = newest === undefined ? undefined : earliest(recorded.expiresAt);
+  const until = newest === undefined ? undefined : endOf(recorded, spec);
   return [{ revision, verifier: recorded.robot.verifier, until }, ...superseded];
+}
+
+/** The recorded end, or an earlier one that the spec asks for now: a shorter life does not wait until it is recorded. */
+function endOf({ issuedAt, expiresAt }: RobotInputs, { expiresIn }: RobotAccount['spec']): Date | undefined {
+  const seconds = parseDuration(expiresIn);
+  const asked = seconds === 'never' ? undefined : new Date(Date.parse(issuedAt) + seconds * 1000);
+  return earliest(expiresAt, asked);
 }
 
 /** What the Secret names and nobody has recorded yet. */
@@ -88,8 +99,8 @@ function grantsOf({ spec, status }: RobotAccount): Grant[] {
   });
 }
 
-function earliest(...times: readonly (string | undefined)[]): Date | undefined {
-  const all = times.filter(time => time !== undefined).map(time => Date.parse(time));
+function earliest(...times: readonly (string | Date | undefined)[]): Date | undefined {
+  const all = times.filter(time => time !== undefined).map(time => new Date(time).getTime());
   return all.length === 0 ? undefined : new Date(Math.min(...all));
 }
 

@@ -128,6 +128,17 @@ describe('what it may do', () => {
   });
 });
 
+test.each([
+  ['30d', '2026-12-01T00:00:00Z'],
+  ['90d', '2027-01-30T00:00:00Z'],
+  ['360d', '2027-01-30T00:00:00Z'],
+  ['never', '2027-01-30T00:00:00Z'],
+])('a life of %s, asked for and still to be recorded, ends at %s: at the earlier of the two', (expiresIn, end) => {
+  expect(accountOf(withSpec({ expiresIn }), issuer, undefined)?.expiresAt).toEqual(new Date(end));
+  const [first] = accountOf(withSpec({ expiresIn }), issuer, secretOf(4))?.verifiers ?? [];
+  expect(first?.until).toEqual(new Date(end));
+});
+
 test('disabled and the absolute end are as the spec has them, before the status says so', () => {
   const robot = withSpec({ disabled: true, notAfter: '2026-12-01T00:00:00Z' });
   expect(accountOf(robot, issuer, undefined)).toMatchObject({
