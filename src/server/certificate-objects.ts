@@ -1,4 +1,5 @@
 import { managedLabel, managedOperator } from '../api/names.ts';
+import type { Pair } from '../base/certificates.ts';
 import type { Clock } from '../base/clock.ts';
 import { unreachable } from '../base/errors.ts';
 import type { Client } from '../kube/client.ts';
@@ -15,7 +16,6 @@ import {
   servingNames,
   servingSecretName,
 } from './certificate-plan.ts';
-import type { Pair } from '../base/certificates.ts';
 
 /** A plan that asks for a write. */
 export type Step = Exclude<Plan, { do: 'nothing' | 'give-up' }>;
