@@ -296,7 +296,7 @@ describeOwnControlPlane('an object that a newer version wrote', () => {
     const namespace = await site.namespace();
     const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/bottokens.botmint.dev';
     const before = Versions.parse((await site.api.get(path))?.spec);
-    const newer = Versions.parse(JSON.parse(JSON.stringify(before).replace('["JSON"]', '["JSON","Newer"]')));
+    const newer = Versions.parse(JSON.parse(JSON.stringify(before).replaceAll('"JSON"]', '"JSON","Newer"]')));
     await site.apply(botUser('bot') + botToken('token'), namespace);
     await site.ready('bottokens', namespace, 'token', 'Issued');
     const token = (await site.values(namespace, 'token'))?.BUF_TOKEN ?? '';
