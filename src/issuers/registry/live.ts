@@ -62,7 +62,7 @@ function recordedVerifiers(
   return [{ revision, verifier: recorded.robot.verifier, until }, ...superseded];
 }
 
-/** The recorded end, or an earlier one that the spec asks for now: a shorter life does not wait until it is recorded. */
+/** The end that is written down, or an earlier one that the spec asks for now: a shorter life does not wait until it is recorded. */
 function endOf({ issuedAt, expiresAt }: RobotInputs, { expiresIn }: RobotAccount['spec']): Date | undefined {
   const seconds = parseDuration(expiresIn);
   const asked = seconds === 'never' ? undefined : new Date(Date.parse(issuedAt) + seconds * 1000);
@@ -71,7 +71,7 @@ function endOf({ issuedAt, expiresAt }: RobotInputs, { expiresIn }: RobotAccount
 
 /** What the Secret names and nobody has recorded yet. */
 function unrecorded(
-  { metadata: { uid }, status }: RobotAccount,
+  { metadata: { uid }, spec, status }: RobotAccount,
   issuer: { uid: string },
   secret: SecretMetadata | undefined,
 ): { username: string; live: LiveVerifier } | undefined {
@@ -80,8 +80,7 @@ function unrecorded(
   if (annotations[ownerUIDAnnotation] !== uid || !(revision > (status?.revision ?? 0))) return undefined;
   const inputs = robotInputs(parseInputsText(annotations[inputsAnnotation]));
   if (inputs === undefined || inputs.issuer.uid !== issuer.uid) return undefined;
-  const { username, expiresAt, robot } = inputs;
-  return { username, live: { revision, verifier: robot.verifier, until: earliest(expiresAt) } };
+  return { username: inputs.username, live: { revision, verifier: inputs.robot.verifier, until: endOf(inputs, spec) } };
 }
 
 function robotInputs(inputs: Inputs | undefined): RobotInputs | undefined {

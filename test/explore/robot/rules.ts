@@ -51,10 +51,13 @@ function deadInSecret({ now, issuer, secret, live }: View, robot: RobotAccount):
   const { annotations = {} } = secret?.metadata ?? {};
   const { uid, deletionTimestamp } = robot.metadata;
   const [tokenID, inputs] = [annotations[tokenIDAnnotation], parseInputsText(annotations[inputsAnnotation])];
-  if (annotations[ownerUIDAnnotation] !== uid || tokenID === undefined || inputs === undefined) return undefined;
+  if (annotations[ownerUIDAnnotation] !== uid || tokenID === undefined || inputs?.robot === undefined) return undefined;
   const { status, spec } = robot;
   const ends = [tokenID === status?.tokenID ? status.expiresAt : inputs.expiresAt, spec.notAfter];
-  const isOver = ends.some(end => end !== undefined && Date.parse(end) <= now.getTime());
+  // A shorter life counts as soon as somebody asks for it.
+  const isOver =
+    endBySpec(robot, inputs) <= now.getTime() ||
+    ends.some(end => end !== undefined && Date.parse(end) <= now.getTime());
   const serves = deletionTimestamp === undefined && spec.disabled !== true && !isOver && issuer !== undefined;
   if (!serves || inputs.issuer.uid !== issuer.metadata.uid) return undefined;
   return live.some(one => one.tokenID === tokenID) ? undefined : 'I3: the Secret holds a secret that does not work';

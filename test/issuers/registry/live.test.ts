@@ -49,7 +49,11 @@ describe('which secrets are live', () => {
   });
 
   test('the one in the Secret that is to be recorded, each with its own end', () => {
-    const seen = accountOf(served, issuer, secretOf(4, { expiresAt: '2027-02-20T00:00:00Z' }));
+    const seen = accountOf(
+      served,
+      issuer,
+      secretOf(4, { issuedAt: '2026-11-22T00:00:00Z', expiresAt: '2027-02-20T00:00:00Z' }),
+    );
     expect(seen?.verifiers).toEqual([
       { ...recorded, until: new Date('2027-01-30T00:00:00Z') },
       { revision: 4, verifier: 'of-revision-4', until: new Date('2027-02-20T00:00:00Z') },
