@@ -147,6 +147,17 @@ export const RobotAccount = guarded(
 );
 export type RobotAccount = z.infer<typeof RobotAccount>;
 
+/** The effective name in the project, or at the system: `spec.name`, else the object's. */
+export function robotNameOf({ spec, metadata }: RobotAccount): string {
+  return spec.name ?? metadata.name;
+}
+
+/** The name that a robot logs in with but for the prefix of its issuer. */
+export function accountNameOf(robot: RobotAccount): string {
+  const { project } = robot.spec;
+  return project === undefined ? robotNameOf(robot) : `${project}+${robotNameOf(robot)}`;
+}
+
 export const robotAccountKind = defineKind<RobotAccount>({
   kind: 'RobotAccount',
   plural: 'robotaccounts',

@@ -2,8 +2,9 @@ import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-
 import { permissions } from '../api/permissions.ts';
 import { type RobotAccount, robotAccountKind } from '../api/robot-account.ts';
 import type { PrincipalSeen } from '../decide/credential-seen.ts';
+import { isSuspended } from '../decide/grant.ts';
 import { robotAccounts } from '../decide/robot-account.ts';
-import { isRobotSuspended, robotGrant } from '../decide/robot-grant.ts';
+import { robotGrant } from '../decide/robot-grant.ts';
 import { accountKeyOf } from '../issuers/registry/live.ts';
 import { withoutEffect } from '../issuers/registry/permissions.ts';
 import type { Verifiers } from '../issuers/registry/verifiers.ts';
@@ -18,6 +19,9 @@ import type { World } from './world.ts';
 
 /** How often the Secret of an own secret is looked at: no watch covers it. */
 const sourcePollMilliseconds = 30_000;
+
+/** The same for every registry. */
+const ineffective = withoutEffect(permissions);
 
 export interface RobotAccountsOptions
   extends Omit<RobotMintingOptions, 'world' | 'sources'>,
@@ -75,9 +79,9 @@ export class RobotAccounts {
       ...issuerSeen(caches, robot),
       rivals,
       source: this.#sources.seen(robot),
-      withoutEffect: withoutEffect(permissions),
+      withoutEffect: ineffective,
     };
     const grant = robotGrant(robot, seen, now);
-    return { state: 'self', suspended: isRobotSuspended(robot, now), grant, verifierKey: this.#verifiers.current };
+    return { state: 'self', suspended: isSuspended(robot, now), grant, verifierKey: this.#verifiers.current };
   }
 }

@@ -7,6 +7,7 @@ import {
   askedBy,
   exceeds,
   type Grant,
+  hasEnded,
   type IssuerSeen,
   issuerGrant,
   stalledIssuer,
@@ -102,15 +103,6 @@ function botUserBars(token: BotToken, { metadata, spec }: BotUser, seen: TokenSe
   }
   if (spec.disabled !== true) return undefined;
   return stalls('BotUserDisabled', `${name} is disabled: no token of it works until spec.disabled is false`);
-}
-
-/** Whether no token of a BotUser works for now, as everybody is told who asks: what its spec says may turn round. */
-export function isSuspended(botUser: BotUser, now: Date): boolean {
-  return botUser.spec.disabled === true || hasEnded(botUser, now);
-}
-
-function hasEnded({ spec }: BotUser, now: Date): boolean {
-  return spec.notAfter !== undefined && Date.parse(spec.notAfter) <= now.getTime();
 }
 
 function wishOf(token: BotToken, botUser: BotUser, issuer: IssuerOf<'jwt'>): TokenWish {

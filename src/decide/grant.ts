@@ -111,6 +111,16 @@ export function askedBy({ metadata }: Pick<Credentialed, 'metadata'>): Pick<Comm
   return { rotate: rotate || undefined, replace: replace || undefined };
 }
 
+/** Whether nothing of a bot or robot works for now, as everybody is told who asks: what its spec says may turn round. */
+export function isSuspended(principal: { spec: { disabled?: boolean; notAfter?: string } }, now: Date): boolean {
+  return principal.spec.disabled === true || hasEnded(principal, now);
+}
+
+/** Whether its absolute end has come. */
+export function hasEnded({ spec: { notAfter } }: { spec: { notAfter?: string } }, now: Date): boolean {
+  return notAfter !== undefined && Date.parse(notAfter) <= now.getTime();
+}
+
 /** An absolute end as it is wished for and recorded: in whole seconds. */
 export function wholeEnd(notAfter: string | undefined): string | undefined {
   return notAfter === undefined ? undefined : timestamp(wholeSeconds(new Date(notAfter)));

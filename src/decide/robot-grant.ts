@@ -1,12 +1,13 @@
 import { type IssuerOf, isOfType } from '../api/cluster-token-issuer.ts';
 import { isOlder } from '../api/object.ts';
 import { permissions as allPermissions, type Permission } from '../api/permissions.ts';
-import type { RobotAccount } from '../api/robot-account.ts';
+import { accountNameOf, type RobotAccount, robotNameOf } from '../api/robot-account.ts';
 import { issuerOf } from './credential-status.ts';
 import {
   askedBy,
   exceeds,
   type Grant,
+  hasEnded,
   type IssuerSeen,
   issuerGrant,
   type RobotWish,
@@ -65,26 +66,15 @@ function enabledGrant(robot: RobotAccount, seen: RobotSeen, now: Date): Grant<Ro
   return sourceBars(robot, seen.source, wish) ?? { allowed: true, value: wish };
 }
 
-/** Whether no secret of the robot works for now: what its spec says may turn round. */
-export function isRobotSuspended({ spec }: RobotAccount, now: Date): boolean {
-  return spec.disabled === true || (spec.notAfter !== undefined && Date.parse(spec.notAfter) <= now.getTime());
-}
-
-/** The effective name in the project, or at the system: `spec.name`, else the object's. */
-export function robotNameOf({ spec, metadata }: RobotAccount): string {
-  return spec.name ?? metadata.name;
-}
-
 /** The name that a robot logs in with. A name has no plus, so no two robots of one issuer share one by chance. */
 export function fullNameOf(robot: RobotAccount, { spec: { registry } }: IssuerOf<'registry'>): string {
-  const { project } = robot.spec;
-  return `${registry.robotPrefix}${project === undefined ? '' : `${project}+`}${robotNameOf(robot)}`;
+  return registry.robotPrefix + accountNameOf(robot);
 }
 
 /** The robot and its issuer, whatever is wished for. */
 function usable(robot: RobotAccount, seen: RobotSeen, now: Date): Grant<IssuerOf<'registry'>> {
   const { spec, metadata } = robot;
-  if (spec.notAfter !== undefined && Date.parse(spec.notAfter) <= now.getTime())
+  if (hasEnded(robot, now))
     return stalls('Expired', `spec.notAfter ${spec.notAfter} has passed: move it, and the robot goes on`);
   const found = issuerGrant(spec.issuerRef.name, metadata.namespace, seen);
   if (!found.allowed) return found;

@@ -6,8 +6,9 @@ import { TokenInputs } from '../../src/api/inputs.ts';
 import { revokeFinalizer } from '../../src/api/names.ts';
 import type { Revocation } from '../../src/api/revocation.ts';
 import { botTokens, botUserNameOf } from '../../src/decide/bot-token.ts';
-import { isSuspended, tokenGrant } from '../../src/decide/bot-token-grant.ts';
+import { tokenGrant } from '../../src/decide/bot-token-grant.ts';
 import type { Observed, OwnSecret, PrincipalSeen, Refused, SecretSeen } from '../../src/decide/credential-seen.ts';
+import { isSuspended } from '../../src/decide/grant.ts';
 import type { TargetsSeen } from '../../src/decide/rollout.ts';
 import { type SecretMetadata, wantedMetadata } from '../../src/decide/secret-metadata.ts';
 

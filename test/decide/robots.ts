@@ -5,9 +5,9 @@ import { revokeFinalizer } from '../../src/api/names.ts';
 import { RobotAccount } from '../../src/api/robot-account.ts';
 import { decide } from '../../src/decide/credential.ts';
 import type { Observed, OwnSecret, SecretSeen, Step } from '../../src/decide/credential-seen.ts';
-import type { VerifierKey } from '../../src/decide/grant.ts';
+import { isSuspended, type VerifierKey } from '../../src/decide/grant.ts';
 import { robotAccounts } from '../../src/decide/robot-account.ts';
-import { isRobotSuspended, type RobotSeen, robotGrant } from '../../src/decide/robot-grant.ts';
+import { type RobotSeen, robotGrant } from '../../src/decide/robot-grant.ts';
 import { wantedMetadata } from '../../src/decide/secret-metadata.ts';
 import { applyMergePatch } from '../base/apply-merge-patch.ts';
 import { now } from './healthy.ts';
@@ -129,7 +129,7 @@ export function seen(change: Partial<Situation> = {}): Observed {
     object: robot,
     principal: {
       state: 'self',
-      suspended: isRobotSuspended(robot, at),
+      suspended: isSuspended(robot, at),
       grant: robotGrant(robot, around, at),
       verifierKey: change.verifierKey,
     },

@@ -14,7 +14,7 @@ import {
   rewrittenSecret,
 } from '../../src/controllers/secret-writes.ts';
 import { botTokens, botUserNameOf } from '../../src/decide/bot-token.ts';
-import { isSuspended, tokenGrant } from '../../src/decide/bot-token-grant.ts';
+import { tokenGrant } from '../../src/decide/bot-token-grant.ts';
 import { decide } from '../../src/decide/credential.ts';
 import type {
   Observed,
@@ -24,6 +24,7 @@ import type {
   SecretSeen,
   Step,
 } from '../../src/decide/credential-seen.ts';
+import { isSuspended } from '../../src/decide/grant.ts';
 import { carriedBy } from '../../src/decide/listing.ts';
 import { isMarked, restartPatch, type Target, type TargetSeen, targetKey } from '../../src/decide/rollout.ts';
 import { readBack } from '../../src/decide/secret-data.ts';

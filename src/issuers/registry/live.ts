@@ -1,7 +1,7 @@
 import { parseDuration } from '../../api/durations.ts';
 import { type Inputs, parseInputs, parseInputsText, type RobotInputs } from '../../api/inputs.ts';
 import { inputsAnnotation, ownerUIDAnnotation, revisionAnnotation } from '../../api/names.ts';
-import type { RobotAccount } from '../../api/robot-account.ts';
+import { accountNameOf, type RobotAccount } from '../../api/robot-account.ts';
 import type { Account } from './account.ts';
 import { type Grant, isPermission } from './permissions.ts';
 import type { LiveVerifier } from './verifiers.ts';
@@ -104,7 +104,6 @@ function earliest(...times: readonly (string | Date | undefined)[]): Date | unde
 }
 
 /** Under what a robot is found by the name that it logs in with: the issuer, and the name without the issuer's prefix. */
-export function accountKeyOf({ spec, metadata }: RobotAccount): string {
-  const name = spec.name ?? metadata.name;
-  return `${spec.issuerRef.name}/${spec.project === undefined ? name : `${spec.project}+${name}`}`;
+export function accountKeyOf(robot: RobotAccount): string {
+  return `${robot.spec.issuerRef.name}/${accountNameOf(robot)}`;
 }

@@ -6,10 +6,11 @@ import { RobotAccount } from '../../../src/api/robot-account.ts';
 import { SecretValue } from '../../../src/base/secret-value.ts';
 import { rendered } from '../../../src/controllers/secret-writes.ts';
 import type { PrincipalSeen, Step } from '../../../src/decide/credential-seen.ts';
+import { isSuspended } from '../../../src/decide/grant.ts';
 import { robotInputsOf } from '../../../src/decide/inputs-of.ts';
 import { type AuthoritySeen, decide as decideIssuer } from '../../../src/decide/registry-issuer.ts';
 import { robotAccounts, toBeMade } from '../../../src/decide/robot-account.ts';
-import { isRobotSuspended, robotGrant, type SourceSeen } from '../../../src/decide/robot-grant.ts';
+import { robotGrant, type SourceSeen } from '../../../src/decide/robot-grant.ts';
 import { accountOf } from '../../../src/issuers/registry/live.ts';
 import { withoutEffect } from '../../../src/issuers/registry/permissions.ts';
 import { withoutFinalizer } from '../../../src/kube/finalizer.ts';
@@ -80,7 +81,7 @@ function principal(sight: Sight<RobotAccount, Surroundings>, robot: RobotAccount
   };
   const grant = robotGrant(robot, seen, sight.now);
   const verifierKey = keySeen(sight.beside());
-  return { state: 'self', suspended: isRobotSuspended(robot, sight.now), grant, verifierKey };
+  return { state: 'self', suspended: isSuspended(robot, sight.now), grant, verifierKey };
 }
 
 function sourceSeen(source: Source | undefined): SourceSeen {
