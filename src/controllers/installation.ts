@@ -11,7 +11,6 @@ import { firstVerifierKeyName, verifierKeysIn } from './verifier-keys-in.ts';
 const configMapName = 'botmint';
 /** The Secret with the keys of the operator itself. */
 export const operatorSecretName = 'botmint-operator';
-const secretName = operatorSecretName;
 const digestKeyName = 'digest.key';
 
 /** What all replicas and all later starts share. It is made once, at the very first start. */
@@ -44,7 +43,7 @@ export async function ensureInstallation(
   const secret = await once(client, secrets, signal, {
     apiVersion: 'v1',
     kind: 'Secret',
-    metadata: { name: secretName, namespace, labels: { [managedLabel]: managedOperator } },
+    metadata: { name: operatorSecretName, namespace, labels: { [managedLabel]: managedOperator } },
     type: 'Opaque',
     data: { [digestKeyName]: newKey(), [firstVerifierKeyName]: newKey() },
   });
@@ -54,7 +53,7 @@ export async function ensureInstallation(
   const digestKey = secretText(secret, digestKeyName);
   if (digestKey === undefined)
     throw new Error(
-      `Secret ${namespace}/${secretName} lacks the key ${digestKeyName}: restore it, or delete the Secret`,
+      `Secret ${namespace}/${operatorSecretName} lacks the key ${digestKeyName}: restore it, or delete the Secret`,
     );
   return { ...parsed.data, digestKey, verifierKeys: await ensureVerifierKeys(client, secret, signal) };
 }

@@ -1,8 +1,9 @@
 import { managedLabel } from '../api/names.ts';
 import type { Client } from '../kube/client.ts';
 import { type Metadata, type Secret, secretMetadata, secrets } from '../kube/core-kinds.ts';
-import { keyOf, type Ref } from '../kube/objects.ts';
+import type { Ref } from '../kube/objects.ts';
 import type { Store } from '../kube/store.ts';
+import { keepLive } from './kept.ts';
 
 /**
  * A Secret of the operator's own by a live read, with the label by which the watch sees it: put back where somebody took it off.
@@ -15,14 +16,9 @@ export async function readLabelled(
   signal: AbortSignal,
 ): Promise<{ secret: Secret; metadata: Metadata } | undefined> {
   const secret = await client.get(secrets, ref, { signal });
-  if (secret === undefined) {
-    const cached = store.get(keyOf(ref));
-    if (cached !== undefined) store.remove(keyOf(ref), cached.metadata.uid);
-    return undefined;
-  }
-  const metadata = await labelled(client, secret, managed, signal);
-  store.put(metadata);
-  return { secret, metadata };
+  const metadata = secret && (await labelled(client, secret, managed, signal));
+  keepLive(store, secretMetadata, ref, metadata);
+  return secret && metadata && { secret, metadata };
 }
 
 async function labelled(

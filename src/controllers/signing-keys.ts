@@ -15,6 +15,7 @@ import { isAlreadyExists, isConflict } from '../kube/errors.ts';
 import { keyOf } from '../kube/objects.ts';
 import type { Store } from '../kube/store.ts';
 import { issuerOwned } from './issuer-owned.ts';
+import { keepLive } from './kept.ts';
 import { readLabelled } from './labelled-secret.ts';
 
 const pemKey = 'key.pem';
@@ -107,8 +108,7 @@ export class SigningKeys {
     } catch (error) {
       if (!isConflict(error)) throw error;
       const live = await this.#client.get(secretMetadata, secret.metadata, { signal });
-      if (live === undefined) this.#secrets.remove(keyOf(secret), uid);
-      else this.#secrets.put(live);
+      keepLive(this.#secrets, secretMetadata, secret.metadata, live);
     }
   }
 
