@@ -62,7 +62,7 @@ async function serve(o: Endpoint): Promise<EndpointSaid> {
   };
   const client = new Client({ config, log, metrics, userAgent: 'bench' });
   const caches = new Caches({ client, namespace: 'botmint-system', log, clock });
-  const verifiers = new Verifiers([new SecretValue('k'.repeat(32))]);
+  const verifiers = new Verifiers(new Map([[1, new SecretValue('k'.repeat(32))]]));
   const robots = new RobotsAtRest(caches, verifiers);
   const generated = Array.from({ length: o.robots - o.own }, () => robots.addGenerated());
   const ownSecrets = Array.from({ length: o.own }, (_, n) => new SecretValue(`Passw0rd-${n}`));

@@ -13,7 +13,7 @@ import { clientOf, configOf, json, localServer } from '../kube/local-server.ts';
 
 const signal = new AbortController().signal;
 const slowHash = async (secret: SecretValue) => Buffer.from(`slow ${secret.reveal()}`);
-const verifiers = new Verifiers([new SecretValue('k'.repeat(32))], slowHash);
+const verifiers = new Verifiers(new Map([[1, new SecretValue('k'.repeat(32))]]), slowHash);
 const gone = { state: 'absent', confirmed: true } as const;
 const asking = { ...fresh, metadata: served.metadata };
 const { rotation: _, ...unrotated } = asking.spec;

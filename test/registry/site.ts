@@ -29,7 +29,7 @@ const issuer: RegistryIssuer = {
 /** A registry, our token endpoint, and crane, over TLS with a CA of their own. Accounts and signer are values that a test changes. */
 export class Site {
   readonly accounts = new Map<string, Account>();
-  readonly verifiers = new Verifiers([new SecretValue('k'.repeat(32))]);
+  readonly verifiers = new Verifiers(new Map([[1, new SecretValue('k'.repeat(32))]]));
   readonly used: string[] = [];
   readonly crane: Crane;
   readonly registry: RegistryProcess;
@@ -147,7 +147,7 @@ async function serve(serving: { certificate: string; privateKey: string }) {
     issuers: { byName: name => (name === issuer.name ? issuer : undefined) },
     accounts: { byName: (_, fullName) => found.site?.accounts.get(fullName) },
     signers: { of: () => found.site?.signer },
-    verifiers: new Verifiers([new SecretValue('k'.repeat(32))]),
+    verifiers: new Verifiers(new Map([[1, new SecretValue('k'.repeat(32))]])),
     used: account => void found.site?.used.push(account.fullName),
     cachesAge: () => 0,
     clock: systemClock,

@@ -59,7 +59,7 @@ export async function serve(app = createPlain({ log: createLog('silent', 'json')
     used: [],
     slowHashes: 0,
   };
-  const verifiers = new Verifiers([new SecretValue('k'.repeat(32))], async shown => {
+  const verifiers = new Verifiers(new Map([[1, new SecretValue('k'.repeat(32))]]), async shown => {
     world.slowHashes++;
     return Buffer.from(shown.reveal());
   });

@@ -298,7 +298,7 @@ describe('503 with Retry-After, and no verdict,', () => {
 
   test('while too many secrets are being checked', async () => {
     const served = await serve();
-    const busy = new Verifiers([new SecretValue('k')], () => Promise.reject(new TooManyChecks('busy')));
+    const busy = new Verifiers(new Map([[1, new SecretValue('k')]]), () => Promise.reject(new TooManyChecks('busy')));
     Object.assign(served.verifiers, { matchesOwn: busy.matchesOwn.bind(busy) });
     const answer = await get(served, push, basic('robot_own', ownSecret));
     expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '2' } });

@@ -60,14 +60,10 @@ export class Verifiers {
   #current: KeyName;
   readonly #slowHash: SlowHash;
 
-  /** By number, or a list with the newest first. The newest makes new verifiers. */
-  constructor(
-    keys: readonly [SecretValue, ...SecretValue[]] | ReadonlyMap<number, SecretValue>,
-    slowHash: SlowHash = boundedScrypt(),
-  ) {
-    const numbered = isList(keys) ? numberedFrom(keys) : keys;
-    this.#keys = byID(numbered);
-    this.#current = nameOf(numbered, newestOf(numbered));
+  /** The keys by number. The newest makes new verifiers. */
+  constructor(keys: ReadonlyMap<number, SecretValue>, slowHash: SlowHash = boundedScrypt()) {
+    this.#keys = byID(keys);
+    this.#current = nameOf(keys, newestOf(keys));
     this.#slowHash = slowHash;
   }
 
@@ -104,12 +100,6 @@ export class Verifiers {
   async ofOwn(subject: Subject, secret: SecretValue): Promise<string> {
     const material = await this.#slowHash(secret, saltOf(subject.uid), slowCost);
     return this.#written(subject, slowMethod, material);
-  }
-
-  /** Whether it was made with the key of today; if not, it is made anew when the secret is at hand. */
-  isCurrent(verifier: string): boolean {
-    const parsed = parse(verifier);
-    return parsed !== undefined && parsed.keyID === this.#current.id;
   }
 
   /** Whether the secret is a generated one of the account. Quick, so it needs no limit on tries. */
@@ -163,14 +153,6 @@ export class Verifiers {
       .update(material)
       .digest();
   }
-}
-
-function isList(keys: readonly SecretValue[] | ReadonlyMap<number, SecretValue>): keys is readonly SecretValue[] {
-  return Array.isArray(keys);
-}
-
-function numberedFrom(keys: readonly SecretValue[]): ReadonlyMap<number, SecretValue> {
-  return new Map(keys.map((key, index) => [keys.length - index, key]));
 }
 
 function newestOf(keys: ReadonlyMap<number, SecretValue>): number {

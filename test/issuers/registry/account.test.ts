@@ -8,7 +8,9 @@ import { VerifierKeyMissing, Verifiers } from '../../../src/issuers/registry/ver
 const now = new Date('2026-11-22T12:00:00Z');
 const before = new Date(now.getTime() - 1);
 const after = new Date(now.getTime() + 1);
-const verifiers = new Verifiers([new SecretValue('k'.repeat(32))], async secret => Buffer.from(secret.reveal()));
+const verifiers = new Verifiers(new Map([[1, new SecretValue('k'.repeat(32))]]), async secret =>
+  Buffer.from(secret.reveal()),
+);
 const secret = generateSecret();
 const old = generateSecret();
 const own = new SecretValue('Passw0rd-of-ours');
@@ -95,7 +97,9 @@ describe('attempts', () => {
   });
 
   test('that could not be checked are given back', async () => {
-    const busy = new Verifiers([new SecretValue('k'.repeat(32))], () => Promise.reject(new TooManyChecks('busy')));
+    const busy = new Verifiers(new Map([[1, new SecretValue('k'.repeat(32))]]), () =>
+      Promise.reject(new TooManyChecks('busy')),
+    );
     const counted = limit();
     await expect(logIn(healthy, own, { verifiers: busy, limit: counted, now })).rejects.toThrow(TooManyChecks);
     expect(counted.taken).toBe(0);
@@ -106,7 +110,7 @@ describe('an account with a verifier of a key that is not loaded', () => {
   const account = { ...healthy, verifiers: [...healthy.verifiers, { revision: 3, verifier: unknownVerifier() }] };
 
   function unknownVerifier() {
-    return new Verifiers([new SecretValue('another'.repeat(5))]).ofGenerated({ uid, revision: 3 }, old);
+    return new Verifiers(new Map([[1, new SecretValue('another'.repeat(5))]])).ofGenerated({ uid, revision: 3 }, old);
   }
 
   test('lets in whoever shows what can be checked', async () =>

@@ -14,7 +14,9 @@ interface Made {
   verifier: string;
 }
 
-const verifiers = new Verifiers([new SecretValue('k'.repeat(32))], async secret => Buffer.from(secret.reveal()));
+const verifiers = new Verifiers(new Map([[1, new SecretValue('k'.repeat(32))]]), async secret =>
+  Buffer.from(secret.reveal()),
+);
 const noLimit = { take: () => undefined, giveBack: () => undefined };
 
 function inputsOf({ made: { verifier } }: Minted<Made>): RobotInputs {

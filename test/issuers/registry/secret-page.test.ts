@@ -37,7 +37,7 @@ test('the rules of own secrets are those of the page', () => {
 });
 
 test('the methods are those of the page', async () => {
-  const verifiers = new Verifiers([new SecretValue('k')]);
+  const verifiers = new Verifiers(new Map([[1, new SecretValue('k')]]));
   const subject = { uid: 'u', revision: 1 };
   const made = [
     verifiers.ofGenerated(subject, generateSecret()),
