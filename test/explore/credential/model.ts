@@ -30,6 +30,13 @@ export interface Scenario<T extends Credentialed> {
   without?: Ablation;
 }
 
+/** A scenario, and how much of it the tests walk: as many events as they say, and `full` where everything is asked for. */
+export interface Run<T extends Credentialed> extends Scenario<T> {
+  full?: Partial<Scenario<T>>;
+  /** Too large for the tests. */
+  onlyFull?: true;
+}
+
 const faults: readonly Fault[] = ['lost', 'unanswered', 'crash after'];
 
 /** One or two objects with a credential, their Secret, their issuer, what is beside them, and operators whose decisions are those of src/decide. */

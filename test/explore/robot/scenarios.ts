@@ -1,13 +1,6 @@
 import type { RobotAccount } from '../../../src/api/robot-account.ts';
 import { fresh } from '../../decide/robots.ts';
-import type { Scenario } from '../credential/model.ts';
-
-/** A small world, and how much of it the tests walk: as many events as they say, and `full` where everything is asked for. */
-export interface Run extends Scenario<RobotAccount> {
-  full?: Partial<Scenario<RobotAccount>>;
-  /** Too large for the tests. */
-  onlyFull?: true;
-}
+import type { Run, Scenario } from '../credential/model.ts';
 
 const both: Partial<Scenario<RobotAccount>> = { operators: 2, lag: 'all' };
 const overlapping = { rotation: { overlap: '1h' } };
@@ -18,7 +11,7 @@ const ownSecret = {
 } as never;
 
 /** Each with a few of the things that can happen, so that everything within its bound is looked at. */
-export const scenarios: readonly Run[] = [
+export const scenarios: readonly Run<RobotAccount>[] = [
   { name: 'nothing happens to a robot but faults', operators: 2, late: true, refused: 1, kinds: {}, events: 0 },
   {
     name: 'the robot is deleted and made again',

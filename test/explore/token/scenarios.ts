@@ -1,20 +1,13 @@
 import type { BotToken } from '../../../src/api/bot-token.ts';
-import type { Scenario } from '../credential/model.ts';
+import type { Run, Scenario } from '../credential/model.ts';
 
 /** Of a scenario with its full bound, so many states are looked at: the nearest ones. */
 export const mostStates = 250_000;
 
-/** A small world, and how much of it the tests walk: as many events as they say, and `full` where everything is asked for. */
-export interface Run extends Scenario<BotToken> {
-  full?: Partial<Scenario<BotToken>>;
-  /** Too large for the tests. */
-  onlyFull?: true;
-}
-
 const both: Partial<Scenario<BotToken>> = { operators: 2, lag: 'all' };
 
 /** Each with a few of the things that can happen, so that everything within its bound is looked at. */
-export const scenarios: readonly Run[] = [
+export const scenarios: readonly Run<BotToken>[] = [
   {
     name: 'nothing happens but faults',
     operators: 2,
