@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Cluster } from '../cluster/cluster.ts';
 import { after, before, drop, forward } from '../faults/proxy.ts';
 import { keyScenarios } from './key-scenarios.ts';
-import { assertEnd, isStep, leave } from './runs.ts';
+import { assertEnd, isStep, leave, settle } from './runs.ts';
 import { type Scenario, scenarios } from './scenarios.ts';
 import { Site } from './site.ts';
 
@@ -63,6 +63,7 @@ export class CrashRuns {
     const { clockOffsetMilliseconds: ahead } = scenario;
     const namespace = await site.namespace();
     const firstRequest = site.proxy.requests.length;
+    const requests = () => site.proxy.requests.slice(firstRequest);
     site.rule = () => forward;
     if (!site.hasOperator) await site.start();
     await scenario.prepare?.(site, namespace);
@@ -72,15 +73,15 @@ export class CrashRuns {
       const { reached, killed } = killAt(site, kill);
       if (!site.hasOperator) await Promise.race([startAgain(site, ahead), killed]);
       if (count === 0) await scenario.act(site, namespace);
-      await Promise.race([scenario.settled(site, namespace), killed]);
+      await Promise.race([settle(site, scenario, namespace, requests), killed]);
       if (!reached()) break;
       await killed;
       count++;
     }
     site.rule = () => forward;
     if (!site.hasOperator) await startAgain(site, ahead);
-    await scenario.settled(site, namespace);
-    await assertEnd(site, scenario, namespace, site.proxy.requests.slice(firstRequest));
+    await settle(site, scenario, namespace, requests);
+    await assertEnd(site, scenario, namespace, requests());
     await leave(site, scenario, namespace);
     if (ahead !== undefined) await site.operator.stop();
     this.#points += count;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Cluster, eventually } from '../cluster/cluster.ts';
 import { after, type Decision, FaultProxy, forward, refuse, type SeenRequest } from '../faults/proxy.ts';
 import { OperatorProcess } from './operator-process.ts';
-import { assertEnd, isStep, leave } from './runs.ts';
+import { assertEnd, isStep, leave, settle } from './runs.ts';
 import type { Scenario } from './scenarios.ts';
 import { Site } from './site.ts';
 
@@ -127,7 +127,7 @@ export class FaultRuns {
     };
     if (ahead > 0) await site.start({ clockOffsetMilliseconds: ahead });
     await Promise.all(runs.map(({ scenario, namespace }) => scenario.act(site, namespace)));
-    await Promise.all(runs.map(({ scenario, namespace }) => scenario.settled(site, namespace)));
+    await this.#settle(runs, () => site.proxy.requests.slice(firstRequest));
     await this.#atRest(firstRequest);
     site.rule = () => forward;
     await site.operator.setClock(ahead);
@@ -168,6 +168,13 @@ export class FaultRuns {
     await Promise.all(runs.map(({ scenario, namespace }) => assertEnd(this.#site, scenario, namespace, requests)));
   }
 
+  async #settle(
+    runs: readonly Pick<Run, 'scenario' | 'namespace'>[],
+    requests: () => readonly SeenRequest[],
+  ): Promise<void> {
+    await Promise.all(runs.map(({ scenario, namespace }) => settle(this.#site, scenario, namespace, requests)));
+  }
+
   /** Nothing was written for a while: whatever a fault has put off has been done. */
   async #atRest(firstRequest: number): Promise<void> {
     const steps = () => this.#site.proxy.requests.slice(firstRequest).filter(isStep).length;
@@ -195,7 +202,7 @@ export class FaultRuns {
     await Promise.all(runs.map(({ scenario, namespace }) => scenario.act(site, namespace)));
     await this.#atRest(firstRequest);
     for (const kind of kinds) site.proxy.watches(kind).release();
-    await Promise.all(runs.map(({ scenario, namespace }) => scenario.settled(site, namespace)));
+    await this.#settle(runs, () => site.proxy.requests.slice(firstRequest));
     await this.#atRest(firstRequest);
     await this.#assertEnds(runs, site.proxy.requests.slice(firstRequest));
     await Promise.all(runs.map(({ scenario, namespace }) => leave(site, scenario, namespace)));
@@ -213,7 +220,7 @@ export class FaultRuns {
     const since = proxy.requests.length;
     const firstRequest = await this.#prepare(runs);
     await Promise.all(runs.map(({ scenario, namespace }) => scenario.act(site, namespace)));
-    await Promise.all(runs.map(({ scenario, namespace }) => scenario.settled(site, namespace)));
+    await this.#settle(runs, () => site.proxy.requests.slice(firstRequest));
     await this.#atRest(firstRequest);
     expect(second.hasEnded).toBe(false);
     const theirs = proxy.requests.slice(since);

@@ -119,6 +119,7 @@ async function letsIn(site: Site, secret: string, _: Scenario, namespace: string
 }
 
 export const robotJudge: Judge = {
+  resource: 'robotaccounts',
   name,
   minted: (_, namespace, requests) => [
     ...new Set(requests.filter(request => request.namespace === namespace).flatMap(secretsIn)),

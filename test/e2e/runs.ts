@@ -15,6 +15,8 @@ export function isStep(request: SeenRequest): boolean {
 
 /** What scenarios of one kind of credential differ in. */
 export interface Judge {
+  /** Of the object, plural. */
+  resource: string;
   /** The name of the object and of its Secret. */
   name: string;
   /** Every credential of the namespace that an operator has sent to the API server, whether the write was carried out or not. */
@@ -56,6 +58,31 @@ export async function assertEnd(
 /** The Secret with a secret of one's own, where a scenario has one. */
 export const ownSecretName = 'mine';
 
+/**
+ * Waits until the operator has done everything. Fails with what it did and said in the namespace in the meantime, and with
+ * what became of the object: a run among a hundred cannot be looked at afterwards.
+ */
+export async function settle(
+  site: Site,
+  scenario: Scenario,
+  namespace: string,
+  requests: () => readonly SeenRequest[],
+): Promise<void> {
+  try {
+    await scenario.settled(site, namespace);
+  } catch (cause) {
+    const steps = requests().filter(request => request.namespace === namespace && isStep(request));
+    const asked = steps.map(({ at, verb, resource, subresource, name, status }) =>
+      [at.toISOString(), verb, resource, subresource, name, status ?? 'no answer'].join(' '),
+    );
+    const { resource, name } = judgeOf(scenario);
+    const path = `/apis/botmint.dev/v1alpha1/namespaces/${namespace}/${resource}/${name}`;
+    const left = JSON.stringify(await site.api.get(path), undefined, 2);
+    const said = site.operator.output.split('\n').filter(line => line.includes(namespace));
+    throw new Error([`${scenario.name} did not settle in ${namespace}`, ...asked, ...said, left].join('\n'), { cause });
+  }
+}
+
 function judgeOf({ judge = tokenJudge }: Scenario): Judge {
   return judge;
 }
@@ -78,6 +105,7 @@ function namespaceOf(token: string): string {
 }
 
 const tokenJudge: Judge = {
+  resource: 'bottokens',
   name: 'token',
   minted: (site, namespace, requests) =>
     site.mintedTokens(0, requests).filter(token => namespaceOf(token) === namespace),

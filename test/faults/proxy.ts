@@ -108,6 +108,7 @@ export class FaultProxy {
     const seen: SeenRequest = {
       ...targetOf(incoming.method ?? 'GET', incoming.url ?? '/'),
       n: this.requests.length + 1,
+      at: new Date(),
       headers: incoming.headers,
       body: body.subarray(0, recordedBytes).toString(),
       status: undefined,

@@ -20,6 +20,7 @@ export interface Target {
 export interface SeenRequest extends Target {
   /** 1 for the first request that this proxy saw. */
   n: number;
+  at: Date;
   headers: Readonly<Record<string, string | string[] | undefined>>;
   /** What a write carried, as text; cut off at 256 KiB. */
   body: string;
