@@ -36,7 +36,7 @@ export class Ground {
     const api = await ApiOf.open(plane.kubeconfigPath);
     // For a moment after a CRD is established, lists of it are refused with 429.
     const isServed = async () => (await api.call('/apis/botmint.dev/v1alpha1/bottokens')).status === 200;
-    await eventually('BotTokens are served', isServed, { seconds: 30 });
+    await eventually('BotTokens are served', isServed);
     return new Ground({ plane, api, kubeconfig: kubeconfigPath, directory });
   }
 

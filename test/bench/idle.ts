@@ -100,7 +100,7 @@ async function secondsUntilServed(ground: Ground, namespace: string): Promise<nu
   const operator = ground.spawnOperator();
   const { name } = await apply(ground.api, 'new', { namespace, name: `new-${Date.now()}` });
   const path = `${secretsPath(namespace)}/${name}`;
-  await eventually('the Secret of the new token', () => ground.api.get(path), { seconds: 60 });
+  await eventually('the Secret of the new token', () => ground.api.get(path));
   const seconds = (performance.now() - operator.begunAt) / 1000;
   await operator.stop();
   return seconds;

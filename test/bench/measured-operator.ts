@@ -73,7 +73,7 @@ export class MeasuredOperator {
       const started = (await this.#log()).split('\n').find(line => line.includes('"msg":"started"'));
       return started === undefined ? undefined : Started.parse(JSON.parse(started));
     };
-    const { port, metricsPort } = await eventually('the operator serves', look, { seconds: 60 });
+    const { port, metricsPort } = await eventually('the operator serves', look);
     this.#port = port;
     this.#metricsPort = metricsPort;
   }

@@ -44,7 +44,7 @@ export async function applySingles(o: SinglesOptions): Promise<Single[]> {
     await sleep(1000 / perSecond);
   }
   await Promise.all(applying);
-  await eventually('the Secrets of all single tokens', () => singles.length === applying.length, { seconds: 60 });
+  await eventually('the Secrets of all single tokens', () => singles.length === applying.length);
   return singles.toSorted((a, b) => a.sentAt - b.sentAt);
 }
 

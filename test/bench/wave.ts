@@ -42,7 +42,7 @@ export class Wave {
 
   /** Resolves when so many are seen that nobody has touched. */
   applied(count: number): Promise<unknown> {
-    return eventually(`${count} tokens applied`, () => this.#applied.size >= count, { seconds: 60 });
+    return eventually(`${count} tokens applied`, () => this.#applied.size >= count);
   }
 
   /** How many are recorded by now. */

@@ -58,9 +58,7 @@ describeOwnControlPlane('a control plane of its own', () => {
     await plane.api.delete(`${configMaps}/owner`);
     expect(await plane.api.get(`${configMaps}/owned`)).toBeDefined();
     plane.resume('kube-controller-manager');
-    await eventually('it is collected', async () => (await plane.api.get(`${configMaps}/owned`)) === undefined, {
-      seconds: 30,
-    });
+    await eventually('it is collected', async () => (await plane.api.get(`${configMaps}/owned`)) === undefined);
   });
 
   test('forgets its history when it is compacted and restarted', async () => {

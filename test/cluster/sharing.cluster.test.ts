@@ -95,7 +95,5 @@ test('collects what a deleted owner leaves', async () => {
   const ownerReferences = [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: owner.metadata.uid }];
   await api.create(`${path}/secrets`, { metadata: { name: 'owned', ownerReferences } });
   await api.delete(`${path}/configmaps/owner`);
-  await eventually('the owned Secret is gone', async () => (await api.get(`${path}/secrets/owned`)) === undefined, {
-    seconds: 20,
-  });
+  await eventually('the owned Secret is gone', async () => (await api.get(`${path}/secrets/owned`)) === undefined);
 });

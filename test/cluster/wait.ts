@@ -1,13 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
+ * Longer than four failures in a row take (5, 10, 20 and 40 s of back-off): on a busy machine an API server can fail a call on its
+ * own, beside the fault of the test. Only a test that fails waits for so long.
+ */
+export const patienceSeconds = 90;
+
+/**
  * Looks again and again until it sees something (anything but undefined and false), and gives that back. Fails after
  * the deadline with what it waited for, and with the last error when looking itself failed.
  */
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined | false> | T | undefined | false,
-  { seconds = 30, everyMilliseconds = 20 }: { seconds?: number; everyMilliseconds?: number } = {},
+  { seconds = patienceSeconds, everyMilliseconds = 20 }: { seconds?: number; everyMilliseconds?: number } = {},
 ): Promise<T> {
   const deadline = performance.now() + seconds * 1000;
   let cause: unknown;

@@ -200,9 +200,7 @@ describe('a ServiceAccount', () => {
       return Date.now() > until;
     });
     expect(patches()).toBeLessThan(6);
-    await eventually('it is put right all the same', async () => (await on.lists(taker, 'default')).includes('token'), {
-      seconds: 30,
-    });
+    await eventually('it is put right all the same', async () => (await on.lists(taker, 'default')).includes('token'));
   });
 });
 

@@ -126,7 +126,6 @@ describe('a copy', () => {
     await eventually(
       'it has its label again',
       async () => (await site.secret(taker, 'token'))?.metadata.labels?.['botmint.dev/managed'] === 'copy',
-      { seconds: 30 },
     );
     expect(await on.isCopied(source, taker)).toBe(true);
     expect(on.writes(since, [source])).toEqual([]);
@@ -234,7 +233,7 @@ describe('what cannot be written', () => {
       `namespace ${blocked}: Secret token could not be written: Forbidden: no`,
     );
     await on.areCopied(source, [free]);
-    await eventually('it is tried again', () => tries() > 1, { seconds: 30 });
+    await eventually('it is tried again', () => tries() > 1);
     expect(tries()).toBeLessThan(4);
     site.rule = () => forward;
     await on.label(blocked, { touched: 'yes' });

@@ -187,7 +187,7 @@ describe('the Secret', () => {
     expect(await stateOf(namespace, 'token')).toBe('Stalled');
     expect(await site.secret(namespace, 'token')).toEqual(before);
     await site.api.delete(`/api/v1/namespaces/${namespace}/secrets/token`);
-    await site.ready('bottokens', namespace, 'token', 'Issued', 30);
+    await site.ready('bottokens', namespace, 'token', 'Issued');
   });
 
   test('belongs to one token: the other names the holder, and takes over when that goes', async () => {
@@ -290,7 +290,7 @@ describe('what cannot be served says so', () => {
     expect(await messageOf('bottokens', namespace, 'token', 'WriteRefused')).toContain('exceeded quota');
     expect(await stateOf(namespace, 'token')).toBe('Reconciling');
     await site.api.delete(`/api/v1/namespaces/${namespace}/resourcequotas/none`);
-    await site.ready('bottokens', namespace, 'token', 'Issued', 30);
+    await site.ready('bottokens', namespace, 'token', 'Issued');
     expect(Status.parse((await site.token(namespace, 'token'))?.status).revision).toBe(1);
   });
 
@@ -318,10 +318,8 @@ describe('what cannot be served says so', () => {
     for (const token of secrets) expect(await site.introspect(token)).toEqual({ active: false });
     const bindings = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings';
     await site.api.delete(`${bindings}/${namespace}`);
-    await site.ready('bottokens', namespace, 'revoked', 'Revoked', 40);
-    await eventually('the deleted one is gone', async () => (await site.token(namespace, 'deleted')) === undefined, {
-      seconds: 40,
-    });
+    await site.ready('bottokens', namespace, 'revoked', 'Revoked');
+    await eventually('the deleted one is gone', async () => (await site.token(namespace, 'deleted')) === undefined);
     for (const name of ['revoked', 'deleted']) expect(await site.secret(namespace, name)).toBeUndefined();
   });
 

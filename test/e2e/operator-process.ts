@@ -81,14 +81,10 @@ export class OperatorProcess {
 
   /** Waits until it says that it has started. Fails with its output when it ends instead. */
   async serving(): Promise<Started> {
-    return eventually(
-      'the operator has started',
-      () => {
-        if (this.hasEnded) throw new Error(`the operator has ended:\n${this.output}`);
-        return this.#started;
-      },
-      { seconds: 30 },
-    );
+    return eventually('the operator has started', () => {
+      if (this.hasEnded) throw new Error(`the operator has ended:\n${this.output}`);
+      return this.#started;
+    });
   }
 
   get hasEnded(): boolean {

@@ -114,14 +114,10 @@ describe('secret bytes', () => {
       namespace,
     );
     await site.ready('bottokens', namespace, 'token', 'Issued');
-    const refused = await eventually(
-      'a refusal',
-      async () => {
-        const object = await site.token(namespace, 'refused');
-        return JSON.stringify(object?.status).includes('WriteRefused') ? object : undefined;
-      },
-      { seconds: 30 },
-    );
+    const refused = await eventually('a refusal', async () => {
+      const object = await site.token(namespace, 'refused');
+      return JSON.stringify(object?.status).includes('WriteRefused') ? object : undefined;
+    });
     expect(JSON.stringify(refused.status)).toContain('[redacted]');
     // Values that come back through an unknown outcome, too.
     site.rule = request =>
@@ -133,7 +129,7 @@ describe('secret bytes', () => {
       site.proxy.requests.some(({ resource, status }) => resource === 'secrets' && status === 500),
     );
     site.rule = () => forward;
-    await site.ready('bottokens', namespace, 'failing', 'Issued', 30);
+    await site.ready('bottokens', namespace, 'failing', 'Issued');
     const minted = site.mintedTokens();
     const keys = (await site.api.list('/api/v1/namespaces/botmint-system/secrets')).flatMap(secret =>
       Object.values(z.record(z.string(), z.string()).parse(secret.data ?? {})),
@@ -229,7 +225,7 @@ describe('two operators at once on the same shards', () => {
     const names = Array.from({ length: 20 }, (_, i) => `token-${i}`);
     const first = site.proxy.requests.length;
     await site.apply(botUser('bot') + names.map(name => botToken(name)).join(''), namespace);
-    for (const name of names) await site.ready('bottokens', namespace, name, 'Issued', 30);
+    for (const name of names) await site.ready('bottokens', namespace, name, 'Issued');
     expect(second.hasEnded).toBe(false);
     const minted = [...site.mintedTokens(first), ...site.mintedTokens(0, proxy.requests)];
     const live: string[] = [];
@@ -313,9 +309,6 @@ describeOwnControlPlane('an object that a newer version wrote', () => {
     await eventually(
       'the namespace is gone',
       async () => (await site.api.get(`/api/v1/namespaces/${namespace}`)) === undefined,
-      {
-        seconds: 40,
-      },
     );
     expect(await site.introspect(token)).toEqual({ active: false });
     await site.api.patch(path, { spec: before });

@@ -61,16 +61,12 @@ export class OwnIssuer {
 
   /** Waits until its keys are in these states, in order, and gives them. */
   async reaches(...states: readonly string[]) {
-    return eventually(
-      `the keys are ${states.join(', ')}`,
-      async () => {
-        const { keys = [] } = await this.status();
-        const seen = keys.map(({ state }) => state).join();
-        if (seen === states.join()) return keys;
-        throw new Error(`they are ${seen}`);
-      },
-      { seconds: 60 },
-    );
+    return eventually(`the keys are ${states.join(', ')}`, async () => {
+      const { keys = [] } = await this.status();
+      const seen = keys.map(({ state }) => state).join();
+      if (seen === states.join()) return keys;
+      throw new Error(`they are ${seen}`);
+    });
   }
 
   /** Waits until its conditions have this reason, and gives what it says. */

@@ -253,7 +253,7 @@ describe('somebody who applies the workload', () => {
     // It looks again after five seconds, and another time.
     const looks = () => about(namespace, start).filter(({ verb, name }) => verb === 'get' && name === 'web').length;
     const seen = looks();
-    await eventually('it has looked again', () => looks() >= seen + 2, { seconds: 40 });
+    await eventually('it has looked again', () => looks() >= seen + 2);
     expect(restarts(namespace, start)).toHaveLength(2);
     await rotate(namespace);
     await isRestarted(namespace);

@@ -60,7 +60,7 @@ async function held(namespace: string): Promise<string | undefined> {
 async function lose(namespace: string): Promise<void> {
   await site.api.delete(`/api/v1/namespaces/${namespace}`);
   const gone = async () => (await site.api.get(`/api/v1/namespaces/${namespace}`)) === undefined;
-  await eventually('the namespace is gone', gone, { seconds: 60 });
+  await eventually('the namespace is gone', gone);
   await site.api.create('/api/v1/namespaces', { metadata: { name: namespace } });
 }
 

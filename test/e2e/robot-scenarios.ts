@@ -48,7 +48,7 @@ const says = (reason: string) => async (site: Site, namespace: string) => {
 /** Waits until this revision, or a later one, is recorded and in force. */
 const isAt = (least: number) => async (site: Site, namespace: string) => {
   const revision = async () => (await hub(site).status(namespace, name)).revision ?? 0;
-  await eventually(`revision ${least} is recorded`, async () => (await revision()) >= least, { seconds: 60 });
+  await eventually(`revision ${least} is recorded`, async () => (await revision()) >= least);
   await site.ready('robotaccounts', namespace, name, 'Issued');
 };
 

@@ -125,5 +125,5 @@ async function leaveTokens(site: Site, namespace: string): Promise<void> {
     (await site.api.get(issuer)) === undefined &&
     (await site.botUser(namespace, 'bot')) === undefined &&
     (await site.token(namespace, 'token')) === undefined;
-  await eventually('nothing is left', gone, { seconds: 60 });
+  await eventually('nothing is left', gone);
 }

@@ -93,15 +93,11 @@ const Previous = z.object({ status: z.object({ previous: z.array(z.unknown()).op
 const Revision = z.object({ status: z.object({ revision: z.number().optional() }) });
 
 async function isAtRevision(site: Site, namespace: string, least: number): Promise<void> {
-  await eventually(
-    `revision ${least} is recorded`,
-    async () => {
-      const revision = Revision.parse(await site.token(namespace, 'token')).status.revision ?? 0;
-      if (revision < least) throw new Error(`it is ${revision}`);
-      return true;
-    },
-    { seconds: 30 },
-  );
+  await eventually(`revision ${least} is recorded`, async () => {
+    const revision = Revision.parse(await site.token(namespace, 'token')).status.revision ?? 0;
+    if (revision < least) throw new Error(`it is ${revision}`);
+    return true;
+  });
   await site.ready('bottokens', namespace, 'token', 'Issued');
 }
 
@@ -311,7 +307,7 @@ export const scenarios: readonly Scenario[] = [
     act: (site, namespace) => site.api.delete(`/api/v1/namespaces/${namespace}`),
     settled: async (site, namespace) => {
       const gone = async () => (await site.api.get(`/api/v1/namespaces/${namespace}`)) === undefined;
-      await eventually('the namespace is gone', gone, { seconds: 60 });
+      await eventually('the namespace is gone', gone);
     },
     live: 0,
     issues: 1,

@@ -4,6 +4,7 @@ import { type Api, Api as ApiClass, type KubeObject } from '../cluster/api.ts';
 import { type Cluster, eventually, ownControlPlane, ownsControlPlane } from '../cluster/cluster.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { install, type Kubectl } from '../cluster/install.ts';
+import { patienceSeconds } from '../cluster/wait.ts';
 import { FaultProxy, type Rule, type SeenRequest } from '../faults/proxy.ts';
 import { OperatorProcess } from './operator-process.ts';
 import { type Answer, RelyingParty, relyingPartyManifest } from './relying-party.ts';
@@ -154,7 +155,7 @@ export class Site {
     namespace: string,
     name: string,
     reason: string,
-    seconds = 30,
+    seconds = patienceSeconds,
   ): Promise<KubeObject> {
     return eventually(
       `${kind} ${namespace}/${name} is ${reason}`,

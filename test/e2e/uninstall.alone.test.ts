@@ -66,7 +66,7 @@ async function nothingIsLeft(of: Site, namespaces: readonly string[]): Promise<v
     });
     await of.api.delete(`/api/v1/namespaces/${namespace}`);
     const gone = async () => (await of.api.get(`/api/v1/namespaces/${namespace}`)) === undefined;
-    await eventually('the namespace of users goes, too', gone, { seconds: 60 });
+    await eventually('the namespace of users goes, too', gone);
   }
   expect(await of.kubectl(['get', 'crds', '-o', 'name'])).not.toContain('botmint');
   expect(await of.api.get('/api/v1/namespaces/botmint-system')).toBeUndefined();
@@ -108,6 +108,6 @@ describeOwnControlPlane('docs/uninstall.md', () => {
     await run(withoutOperator);
     await nothingIsLeft(on, others);
     const gone = async () => (await on.api.get(`/api/v1/namespaces/${hanging}`)) === undefined;
-    await eventually('the hanging namespace is gone', gone, { seconds: 60 });
+    await eventually('the hanging namespace is gone', gone);
   });
 });

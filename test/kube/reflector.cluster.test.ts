@@ -134,14 +134,10 @@ describe('freshness', () => {
     };
     const { reflector } = await follow(client, quiet, { watchSeconds: 2 });
     let oldest = 0;
-    await eventually(
-      'three watches',
-      async () => {
-        oldest = Math.max(oldest, reflector.age());
-        return (await calls(metrics, 'watch', 'priorityclasses')) >= 3;
-      },
-      { seconds: 20 },
-    );
+    await eventually('three watches', async () => {
+      oldest = Math.max(oldest, reflector.age());
+      return (await calls(metrics, 'watch', 'priorityclasses')) >= 3;
+    });
     expect(oldest).toBeLessThan(4000);
     expect(await calls(metrics, 'list', 'priorityclasses')).toBe(1);
   });
@@ -166,9 +162,9 @@ describe('faults', () => {
     await eventually('the watch', () => proxy.watches('configmaps').count === 1);
     proxy.watches('configmaps').silence();
     await make('a');
-    await eventually('it is old', () => reflector.age() > 8000, { seconds: 30 });
+    await eventually('it is old', () => reflector.age() > 8000);
     expect(store.size).toBe(0);
-    await eventually('the object', () => store.size === 1, { seconds: 30 });
+    await eventually('the object', () => store.size === 1);
   });
 
   test('410 for a watch leads to a list, and what went and came back meanwhile is two changes', async () => {
