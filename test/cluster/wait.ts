@@ -6,16 +6,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
  */
 export const patienceSeconds = 90;
 
+/** The longest pause between two looks, where the test asks for none that is longer. */
+const longestPauseMilliseconds = 1000;
+
 /**
- * Looks again and again until it sees something (anything but undefined and false), and gives that back. Fails after
- * the deadline with what it waited for, and with the last error when looking itself failed.
+ * Looks again and again until it sees something (anything but undefined and false), and gives that back. The longer it has
+ * waited, the longer its pauses, up to a tenth of that: a hundred waits side by side must not take the CPU from what they wait
+ * for. Fails after the deadline with what it waited for, and with the last error when looking itself failed.
  */
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined | false> | T | undefined | false,
   { seconds = patienceSeconds, everyMilliseconds = 20 }: { seconds?: number; everyMilliseconds?: number } = {},
 ): Promise<T> {
-  const deadline = performance.now() + seconds * 1000;
+  const begun = performance.now();
+  let waited = 0;
   let cause: unknown;
   do {
     try {
@@ -25,7 +30,8 @@ export async function eventually<T>(
     } catch (error) {
       cause = error;
     }
-    await sleep(everyMilliseconds);
-  } while (performance.now() < deadline);
+    await sleep(Math.max(everyMilliseconds, Math.min(waited / 10, longestPauseMilliseconds)));
+    waited = performance.now() - begun;
+  } while (waited < seconds * 1000);
   throw new Error(`not within ${seconds} s: ${what}`, { cause });
 }
