@@ -1,5 +1,4 @@
 import type { Credentialed } from '../api/credentialed.ts';
-import { BotmintError } from '../base/errors.ts';
 import type { CopyChange, CopySeen } from '../decide/copies-seen.ts';
 import { type CopySource, copyMarksOf, ownerOfCopy } from '../decide/copy-metadata.ts';
 import { secretNameOf } from '../decide/credential-seen.ts';
@@ -13,7 +12,7 @@ import { type From, failureOf, inTheWay, inWords, wordsOf } from './copy-failure
 import type { CopyReadings } from './copy-readings.ts';
 import { newCopy, relabelled, rewrittenCopy } from './copy-writes.ts';
 import { keepLive } from './kept.ts';
-import { setPullSecret } from './pull-secret-lists.ts';
+import { setPullSecret, unlistBeforeDelete } from './pull-secret-lists.ts';
 import type { World } from './world.ts';
 
 interface Call {
@@ -166,18 +165,11 @@ export class CopyChanges {
 
   async #unlist(object: Credentialed, { namespace, name }: Ref, account: string, call: Call): Promise<void> {
     const { client, report } = this.#of.world;
-    try {
-      await setPullSecret(client, { namespace, name: account }, name, 'unlisted', call);
-    } catch (error) {
-      if (call.signal.aborted || !(error instanceof BotmintError)) throw error;
-      const message = `namespace ${namespace}: ServiceAccount ${account} still lists the Secret ${name}, which is taken away: ${wordsOf(error)}`;
-      report(
-        this.#of.kind.name,
-        object,
-        { state: 'ready', reason: 'CopyFailed', message },
-        { always: true, action: 'Copy' },
-      );
-    }
+    const failure = await unlistBeforeDelete(client, { namespace, name: account }, name, call);
+    if (failure === undefined) return;
+    const message = `namespace ${namespace}: ServiceAccount ${account} still lists the Secret ${name}, which is taken away: ${wordsOf(failure)}`;
+    const verdict = { state: 'ready', reason: 'CopyFailed', message } as const;
+    report(this.#of.kind.name, object, verdict, { always: true, action: 'Copy' });
   }
 
   async #list(

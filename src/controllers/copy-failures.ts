@@ -5,7 +5,7 @@ import type { CopyChange } from '../decide/copies-seen.ts';
 import type { CopySource } from '../decide/copy-metadata.ts';
 import { secretNameOf } from '../decide/credential-seen.ts';
 import type { Metadata, Secret } from '../kube/core-kinds.ts';
-import { isRefusal, KubeError, Unreachable } from '../kube/errors.ts';
+import { isLasting, KubeError } from '../kube/errors.ts';
 import type { Ref } from '../kube/objects.ts';
 import type { End } from './copy-attempts.ts';
 import { dataOf } from './secret-readings.ts';
@@ -52,12 +52,6 @@ export function failureOf(
       : `Secret ${secretNameOf(object)} could not be ${participles[change.do]}`;
   const trouble = `namespace ${change.namespace}: ${what}: ${wordsOf(safe)}`;
   return isLasting(error) ? { as: 'failed', trouble } : { as: 'moved', trouble };
-}
-
-/** What takes so long once does so again, and others wait behind it. */
-function isLasting(error: BotmintError): boolean {
-  if (error instanceof Unreachable) return error.lack === 'deadline';
-  return error instanceof KubeError && isRefusal(error);
 }
 
 /** It was not even begun: those before it took too long. */

@@ -1,6 +1,5 @@
 import { botTokenKind } from '../api/bot-token.ts';
 import { robotAccountKind } from '../api/robot-account.ts';
-import { BotmintError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { copyMarksOf, ownerOfCopy } from '../decide/copy-metadata.ts';
 import type { KindName } from '../decide/kind.ts';
@@ -9,7 +8,7 @@ import { type Metadata, secretMetadata } from '../kube/core-kinds.ts';
 import { isConflict } from '../kube/errors.ts';
 import { type Key, type KubeObject, keyOf, type Resource, rawOf } from '../kube/objects.ts';
 import type { Store } from '../kube/store.ts';
-import { setPullSecret } from './pull-secret-lists.ts';
+import { unlistBeforeDelete } from './pull-secret-lists.ts';
 import type { World } from './world.ts';
 
 const kinds: { readonly [kind in KindName]: Resource } = { BotToken: botTokenKind, RobotAccount: robotAccountKind };
@@ -76,15 +75,9 @@ export class OrphanedCopies {
     const { caches, client, log } = this.#world;
     const { namespace, name, uid, resourceVersion } = copy.metadata;
     for (const account of copyMarksOf(copy.metadata)?.serviceAccounts ?? []) {
-      try {
-        await setPullSecret(client, { namespace, name: account }, name, 'unlisted', { signal });
-      } catch (error) {
-        if (signal.aborted || !(error instanceof BotmintError)) throw error;
-        log.warn(
-          { namespace, name: account, secret: name, err: error },
-          'could not take a copy out of a ServiceAccount',
-        );
-      }
+      const err = await unlistBeforeDelete(client, { namespace, name: account }, name, { signal });
+      if (err !== undefined)
+        log.warn({ namespace, name: account, secret: name, err }, 'could not take a copy out of a ServiceAccount');
     }
     try {
       await client.delete(secretMetadata, copy.metadata, { signal, uid, resourceVersion });

@@ -1,7 +1,8 @@
+import { BotmintError } from '../base/errors.ts';
 import type { CallOptions, Operation } from '../kube/calls.ts';
 import type { Client } from '../kube/client.ts';
 import { type ServiceAccount, serviceAccounts } from '../kube/core-kinds.ts';
-import { isInvalid, isNotFound } from '../kube/errors.ts';
+import { isInvalid, isLasting, isNotFound } from '../kube/errors.ts';
 import type { Ref } from '../kube/objects.ts';
 
 /** Others write the same list, and whoever is late looks again. */
@@ -31,6 +32,30 @@ export async function setPullSecret(
       // The same answer for a test that failed and for a refusal: only whether it has moved tells them apart.
       if (!isInvalid(error) || tried === resourceVersion || tries === mostTries) throw error;
       tried = resourceVersion;
+    }
+  }
+}
+
+/** Of an entry that has to go, before its Secret goes without it. */
+const mostAttempts = 3;
+
+/**
+ * Takes the name of a Secret that is about to be deleted out of a ServiceAccount. A failure that may pass is tried again, since only
+ * that Secret says whose entry it is; what fails for longer must not keep a credential in place. Gives back the failure then.
+ */
+export async function unlistBeforeDelete(
+  client: Pick<Client, 'get' | 'patchJSON'>,
+  ref: Ref,
+  secret: string,
+  options: CallOptions,
+): Promise<BotmintError | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await setPullSecret(client, ref, secret, 'unlisted', options);
+      return undefined;
+    } catch (error) {
+      if (options.signal.aborted || !(error instanceof BotmintError)) throw error;
+      if (isLasting(error) || attempt === mostAttempts) return error;
     }
   }
 }

@@ -77,6 +77,12 @@ export function isRefusal({ status }: KubeError): boolean {
   return status >= 400 && status < 500 && status !== 401 && status !== 408 && status !== 409 && status !== 429;
 }
 
+/** What fails now fails again: a refusal, or an answer that did not come in time and that others would wait behind. */
+export function isLasting(error: BotmintError): boolean {
+  if (error instanceof Unreachable) return error.lack === 'deadline';
+  return error instanceof KubeError && isRefusal(error);
+}
+
 /** There is nothing under that name (any more). */
 export function isNotFound(error: unknown): boolean {
   return error instanceof KubeError && error.status === 404;

@@ -10,7 +10,8 @@ import type { CopyStep } from '../../src/decide/copies-seen.ts';
 import { secretMetadata } from '../../src/kube/core-kinds.ts';
 import { sharedCluster } from '../cluster/cluster.ts';
 import { copied, copyIn, source } from '../decide/copied.ts';
-import { clientFor } from '../kube/follower.ts';
+import { forward, refuse } from '../faults/proxy.ts';
+import { clientBehindProxy, clientFor } from '../kube/follower.ts';
 import { silent } from '../kube/local-server.ts';
 
 const cluster = sharedCluster();
@@ -19,11 +20,10 @@ const token = copied();
 const stale = { uid: 'stale', resourceVersion: '1', creationTimestamp: '' };
 
 /** A copy in a namespace, and the step that takes it away. `isCurrent`: what a live read of the token shows. */
-async function setUp(isCurrent = true) {
+async function setUp(isCurrent = true, client = clientFor(cluster.kubeconfigPath).client, accounts: string[] = []) {
   const namespace = await cluster.namespace();
-  const { client } = clientFor(cluster.kubeconfigPath);
   const caches = new Caches({ client, namespace: 'botmint-system', log: silent, clock: systemClock });
-  const metadata = { name: 'deploy', namespace, ...copyIn(namespace).metadata };
+  const metadata = { name: 'deploy', namespace, ...copyIn(namespace, {}, accounts).metadata };
   const made = await client.create(secretMetadata, { metadata }, { signal });
   caches.secrets.put(made);
   caches.tokens.put(token);
@@ -112,3 +112,26 @@ test('nothing is written from a Secret that is another one by now', async () => 
     step.changes[0]?.do === 'delete' ? step.changes[0].over.resourceVersion : '',
   );
 });
+
+test.each([503, 500, 429])(
+  'a ServiceAccount does not list what was taken away because the API server answered %s once',
+  async status => {
+    const { client, proxy } = await clientBehindProxy(cluster);
+    const { namespace, copies, step, isThere, seen } = await setUp(true, client, ['puller']);
+    const api = await cluster.api();
+    const path = `/api/v1/namespaces/${namespace}/serviceaccounts`;
+    await api.create(path, { metadata: { name: 'puller' }, imagePullSecrets: [{ name: 'deploy' }] });
+    let failed = 0;
+    proxy.rule = request =>
+      request.verb === 'patch' && request.resource === 'serviceaccounts' && failed++ === 0
+        ? refuse(status, 'ServiceUnavailable')
+        : forward;
+    const over = { ...token, spec: { ...token.spec, revoked: true } };
+    // As often as the controller would, while there is something to take away.
+    for (let tries = 0; tries < 4 && (seen()?.copies.length ?? 0) > 0; tries++)
+      await copies.carryOut(over, step, signal);
+    expect(failed).toBeGreaterThan(0);
+    expect(await isThere()).toBe(false);
+    expect((await api.get(`${path}/puller`))?.imagePullSecrets ?? []).toEqual([]);
+  },
+);
