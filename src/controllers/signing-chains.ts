@@ -65,6 +65,8 @@ export class SigningChains {
       if (namespace === of.namespace && name.startsWith(leafPrefix)) this.#reloads.add(name.slice(leafPrefix.length));
     });
     of.issuers.onChange(({ before, after }) => {
+      // Also one that was gone for a while only: it could not be read, or a list from before a restored backup lacked it.
+      if (after !== undefined && before === undefined) this.#reloads.add(after.metadata.uid);
       if (before === undefined || after !== undefined) return;
       for (const each of [this.#authorities, this.#leaves, this.#signers]) each.delete(before.metadata.uid);
     });

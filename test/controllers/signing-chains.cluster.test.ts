@@ -56,6 +56,24 @@ test('a replica that only serves has the new leaf as soon as another one has ren
   expect(await place.signedBy(renewed, await place.bundle())).toBe(0);
 });
 
+test('a replica that only serves signs again when an issuer that could not be read can be read', async () => {
+  const { place } = await settled();
+  const { caches, signer } = await place.replica();
+  await eventually('the leaf', signer);
+  const read = () => caches.issuers.get(place.name);
+  const annotate = (form: string) => place.api.patch(place.path, { metadata: { annotations: { form } } });
+  const { metadata } = await annotate('known');
+  await eventually('the cache has caught up', () => read()?.metadata.resourceVersion === metadata.resourceVersion);
+  const resourceVersion = String(Number(metadata.resourceVersion) + 1);
+  caches.issuers.putUnreadable({ ...(await place.issuer()), metadata: { ...metadata, resourceVersion } });
+  expect([read(), signer()]).toEqual([undefined, undefined]);
+  await eventually('it can be read', async () => {
+    await annotate(crypto.randomUUID());
+    return read();
+  });
+  await eventually('it signs', signer);
+});
+
 describe('the Secret of the leaf', () => {
   test('that is deleted is made anew at once, and the old key signs until then', async () => {
     const { place, replica } = await settled();
