@@ -193,8 +193,9 @@ export const reasons = {
     on: { ClusterTokenIssuer: ['ready'], BotToken: ['ready', 'reconciling'] },
   },
   UnknownFormat: {
-    cause: 'The object, or what is recorded in it, is in a form that this version does not know. It is left alone.',
-    remedy: 'Use the version that wrote it.',
+    cause:
+      'The object, or what is recorded in it, is in a form that this version does not know: the message names the field. It is left alone.',
+    remedy: 'Use the version that wrote it, or correct the field.',
     on: {
       BotUser: ['reconciling', 'stalled'],
       BotToken: ['reconciling', 'stalled'],

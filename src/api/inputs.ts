@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { parsedJSON } from '../base/json.ts';
 import { lifetime } from './durations.ts';
+import { time } from './schema.ts';
 import { formats } from './secret-template.ts';
 
 /** What every credential was made from, whatever kind asked for it. */
@@ -11,11 +12,11 @@ const common = {
   issuer: z.looseObject({ kind: z.string(), name: z.string(), uid: z.string() }),
   expiresIn: lifetime(),
   /** RFC 3339, whole seconds, as everywhere in Kubernetes. */
-  issuedAt: z.string(),
+  issuedAt: time(),
   /** Left out for a credential that never ends. */
-  expiresAt: z.string().optional(),
+  expiresAt: time().optional(),
   /** The absolute end at that time (the BotUser's, the robot's), where there was one. */
-  notAfter: z.string().optional(),
+  notAfter: time().optional(),
   /** The values of the annotations that this issue has served. */
   handled: z.looseObject({ rotate: z.string().optional(), replace: z.string().optional() }).optional(),
   /** How many seconds the credential before this one lives on from the record; left out: to its own end. */

@@ -73,9 +73,27 @@ function listOf<S extends z.ZodType>(item: S, min: number, max: number): z.ZodAr
   return min > 0 ? list.min(min) : list;
 }
 
-/** A point in time as Kubernetes writes it, RFC 3339. */
+// By its format alone the API server also takes `…:00,5Z`, `+99:99` and anything behind a second T: to JavaScript they are no times.
+const rfc3339 =
+  /^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$/;
+/** In UTC. Beyond them there is no way to write one. */
+const firstTime = Date.parse('0000-01-01T00:00:00Z');
+const lastTime = Date.parse('9999-12-31T23:59:59.999Z');
+
+/**
+ * A point in time as Kubernetes writes it, RFC 3339. An object that has anything else there cannot be read: an end that is no time would be one that never
+ * comes. Its pattern has no rule with a sentence beside it: in CEL such a field is a time already, and no text.
+ */
 export function time(): z.ZodString {
-  return z.string().meta({ format: 'date-time' });
+  return z
+    .string()
+    .refine(isTime, 'must be a time with its zone, such as 2027-06-30T00:00:00Z')
+    .meta({ format: 'date-time', pattern: rfc3339.source });
+}
+
+function isTime(text: string): boolean {
+  const at = Date.parse(text);
+  return rfc3339.test(text) && at >= firstTime && at <= lastTime;
 }
 
 /** An object of which only its owner knows the fields; the API server keeps them all. */

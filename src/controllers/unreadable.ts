@@ -1,11 +1,11 @@
 import * as z from 'zod';
-import { conditionsOf } from '../api/conditions.ts';
+import { conditionsOf, type Verdict } from '../api/conditions.ts';
 import type { Log } from '../base/log.ts';
 import { handOverAfterSeconds } from '../decide/hand-over.ts';
 import type { Outcome } from '../kube/controller.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import { withoutFinalizer } from '../kube/finalizer.ts';
-import { type Key, type KubeObject, keyOf, type Resource, rawOf, readableOf, refOf } from '../kube/objects.ts';
+import { type Key, type KubeObject, keyOf, type Resource, rawOf, refOf } from '../kube/objects.ts';
 import type { Store } from '../kube/store.ts';
 import type { World } from './world.ts';
 
@@ -16,11 +16,22 @@ const Said = z.looseObject({
   }),
 });
 
-const verdict = {
-  state: 'stalled',
-  reason: 'UnknownFormat',
-  message: 'the object has a field that this version of botmint does not understand: it is left alone',
-} as const;
+const reason = 'UnknownFormat';
+
+/** Why an object cannot be read, with the field where one can be named; undefined for one that can. */
+function barTo(resource: Resource, live: KubeObject): Verdict | undefined {
+  try {
+    resource.parse(live);
+    return undefined;
+  } catch (error) {
+    const [issue] = error instanceof z.ZodError ? error.issues : [];
+    const field = issue === undefined || issue.path.length === 0 ? 'a field' : issue.path.join('.');
+    // What zod says of types and words is for whoever writes code; what a field has to be says its schema.
+    const what =
+      issue?.code === 'custom' ? issue.message : 'is in a form that this version of botmint does not understand';
+    return { state: 'stalled', reason, message: `${field} ${what}: until it can be read the object is left alone` };
+  }
+}
 
 /** A kind of which objects may be there that cannot be read. */
 export interface UnreadableKind<T extends KubeObject> {
@@ -47,7 +58,10 @@ export async function reconcileUnreadable<T extends KubeObject>(
   // Live, because the cache keeps nothing of it but its metadata.
   const live = await world.client.get(rawOf(resource), refOf(key), { signal });
   if (live === undefined) store.remove(key, store.unreadable(key)?.metadata.uid ?? '');
-  else if (readableOf(resource, live) === undefined) await settle(world, kind, live, signal);
+  else {
+    const bar = barTo(resource, live);
+    if (bar !== undefined) await settle(world, kind, live, bar, signal);
+  }
   return { next: 'on-change' };
 }
 
@@ -55,6 +69,7 @@ async function settle<T extends KubeObject>(
   world: Pick<World, 'client' | 'clock' | 'report'> & { log: Log },
   of: UnreadableKind<T>,
   live: KubeObject,
+  bar: Verdict,
   signal: AbortSignal,
 ): Promise<void> {
   const { resource, store, finalizer } = of;
@@ -69,10 +84,10 @@ async function settle<T extends KubeObject>(
     world.log.info({ kind, namespace, name }, 'released an unreadable object that is deleted');
     if ((after.metadata.finalizers ?? []).length === 0) store.remove(keyOf(live), uid);
   } else if (!isSaid(live, generation)) {
-    const conditions = conditionsOf(verdict, undefined, generation, world.clock.now());
+    const conditions = conditionsOf(bar, undefined, generation, world.clock.now());
     const body = { status: { observedGeneration: generation, conditions } };
     const after = await patchRaw(world, resource, live, body, signal, 'status');
-    if (after !== undefined) world.report(kind, live, verdict, { always: true, action: 'Reconcile' });
+    if (after !== undefined) world.report(kind, live, bar, { always: true, action: 'Reconcile' });
   }
 }
 
@@ -114,5 +129,5 @@ async function patchRaw(
 function isSaid(object: KubeObject, generation: number): boolean {
   const said = Said.safeParse(object).data?.status;
   const stalled = said?.conditions.find(({ type }) => type === 'Stalled');
-  return said?.observedGeneration === generation && stalled?.status === 'True' && stalled.reason === verdict.reason;
+  return said?.observedGeneration === generation && stalled?.status === 'True' && stalled.reason === reason;
 }

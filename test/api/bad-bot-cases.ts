@@ -1,4 +1,4 @@
-import { type Bad, bot, long, refused } from './sample.ts';
+import { type Bad, bot, long, noTimes, refused } from './sample.ts';
 
 export const badBots: readonly Bad[] = [
   ...['Acme', '-a', 'a_b', 'a.b', ''].map(username =>
@@ -66,8 +66,9 @@ export const badBots: readonly Bad[] = [
     'Duplicate value',
     'server',
   ),
-  refused('notAfter without a zone', bot({ notAfter: '2027-06-30T00:00:00' }), 'spec.notAfter', 'date-time', 'server'),
-  refused('notAfter as a life', bot({ notAfter: '90d' }), 'spec.notAfter', 'date-time', 'server'),
+  refused('notAfter without a zone', bot({ notAfter: '2027-06-30T00:00:00' }), 'spec.notAfter', 'date-time', 'both'),
+  refused('notAfter as a life', bot({ notAfter: '90d' }), 'spec.notAfter', 'date-time', 'both'),
+  ...noTimes.map(notAfter => refused(`notAfter ${notAfter}`, bot({ notAfter }), 'spec.notAfter', '[Zz]', 'both')),
   refused(
     'allowedNamespaces by nothing',
     bot({ allowedNamespaces: { from: 'Selector' } }),

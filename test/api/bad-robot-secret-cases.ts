@@ -1,5 +1,5 @@
 // RobotAccounts whose secret is wrong: its life, where it comes from and where it goes.
-import { type Bad, refused, robot } from './sample.ts';
+import { type Bad, noTimes, refused, robot } from './sample.ts';
 
 const valueFrom = (name: string, key = 'password') => ({ valueFrom: { secretKeyRef: { name, key } } });
 
@@ -14,7 +14,8 @@ const lives: readonly Bad[] = [
     ),
   ),
   refused('expiresIn left out', robot({ expiresIn: undefined }), 'spec.expiresIn', 'Required value', 'both'),
-  refused('notAfter as a life', robot({ notAfter: '90d' }), 'spec.notAfter', 'date-time', 'server'),
+  refused('notAfter as a life', robot({ notAfter: '90d' }), 'spec.notAfter', 'date-time', 'both'),
+  ...noTimes.map(notAfter => refused(`notAfter ${notAfter}`, robot({ notAfter }), 'spec.notAfter', '[Zz]', 'both')),
   refused(
     'rotation of what never ends',
     robot({ expiresIn: 'never', rotation: {} }),

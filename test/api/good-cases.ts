@@ -30,6 +30,9 @@ export const good: readonly Good[] = [
   says('a BotUser of another namespace', token({ botUserRef: { name: 'ci', namespace: 'team-b' } })),
   ...['Reissue', 'Stall'].map(onLost => says(`onLost: ${onLost}`, secret({ onLost }))),
   says('a bot with an end', bot({ disabled: true, notAfter: '2027-06-30T00:00:00+02:00' })),
+  ...['2027-06-30t00:00:00.5z', '9999-12-31T23:59:59Z', '2027-06-30T00:00:00.123456789-00:00'].map(notAfter =>
+    says(`a bot that ends at ${notAfter}`, bot({ notAfter })),
+  ),
   ...['Same', 'All'].map(from => says(`a bot for ${from}`, bot({ allowedNamespaces: { from } }))),
   says(
     'a bot for namespaces by label',

@@ -94,6 +94,8 @@ export const data = (...entries: object[]) => ({ data: entries });
 export const holder = { key: 'token', template: '$(token)' };
 export const selector = (of: object) => issuer({ allowedNamespaces: { from: 'Selector', selector: of } });
 export const url = (issuerURL: string) => issuer({ jwt: { ...jwt, issuerURL } });
+/** What `format: date-time` alone lets through, and JavaScript does not read. */
+export const noTimes = ['2026-01-01T00:00:00,5Z', '2026-01-01T00:00:00+24:00', '2026-01-01T00:00:00ZTrash'];
 export const long = (length: number) => 'x'.repeat(length);
 
 /** Completes a sample with what it is about. */

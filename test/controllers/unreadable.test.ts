@@ -10,7 +10,7 @@ import { countLive } from '../../src/controllers/world.ts';
 import { type KubeObject, keyOf, type Resource } from '../../src/kube/objects.ts';
 import { Store } from '../../src/kube/store.ts';
 import { applyMergePatch } from '../base/apply-merge-patch.ts';
-import { deleting, served } from '../decide/healthy.ts';
+import { botUser, deleting, served } from '../decide/healthy.ts';
 import { clientOf, configOf, json, localServer, silent } from '../kube/local-server.ts';
 
 const { signal } = new AbortController();
@@ -49,6 +49,18 @@ test('an unreadable object says so, once', async () => {
   expect(patches.map(({ url }) => url?.split('?')[0]?.split('/').at(-1))).toEqual(['status']);
   expect(JSON.stringify(patches[0]?.body)).toContain('UnknownFormat');
   expect(news).toEqual(['BotToken']);
+});
+
+test('and names what is wrong with it', async () => {
+  const ending = (notAfter: string) => ({ ...botUser, spec: { ...botUser.spec, notAfter } });
+  const readable = ending('2027-06-30T00:00:00Z');
+  expect(botUserKind.parse(readable)).toMatchObject(readable);
+  // As the API server would store it by its format alone, or a time in the year 10000 of UTC, which cannot be written.
+  for (const notAfter of ['2026-01-01T00:00:00+24:00', '9999-12-31T23:59:59-01:00']) {
+    const { reconcile, patches } = await world<KubeObject>(botUserKind, ending(notAfter));
+    await reconcile(revokeFinalizer);
+    expect(JSON.stringify(patches[0]?.body)).toContain('spec.notAfter must be a time with its zone, such as');
+  }
 });
 
 test.each([botTokenKind, botUserKind])(

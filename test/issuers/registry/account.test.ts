@@ -52,6 +52,7 @@ test.each<[string, Partial<Account> | undefined, SecretValue, string]>([
   ['a disabled one and a wrong secret', { disabled: true }, old, 'refused'],
   ['one that has just ended', { expiresAt: now }, secret, 'expired'],
   ['one that has ended, and a wrong secret', { expiresAt: before }, old, 'refused'],
+  ['one whose end is no time', { expiresAt: new Date(Number.NaN) }, secret, 'expired'],
   ['one that is about to end', { expiresAt: after }, secret, 'ok'],
   ['the old secret in its overlap', { verifiers: overlap(after) }, old, 'ok'],
   ['the new secret in the overlap of the old one', { verifiers: overlap(after) }, secret, 'ok'],
