@@ -26,7 +26,7 @@ export function machine(): string {
   return [
     `${cpus().length} × ${first?.model.trim() ?? 'unknown processor'}`,
     `${gigabytes} GiB`,
-    `${process.platform} ${release()}`,
+    `${process.platform} ${release().split('-')[0]}`, // what stands behind it is the build
     `Node ${process.version}`,
   ].join(', ');
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -11,7 +11,7 @@ import { actionsOn, withoutEffect } from '../../src/issuers/registry/permissions
 import { ofAccount, ofAddress } from '../../src/server/attempts.ts';
 import { guide } from './guide.ts';
 
-// docs/registry.md is run as a whole by test/registry/guide.alone.test.ts; here are its names and numbers.
+// docs/registry.md is run as a whole by test/e2e/registry-guide.alone.test.ts; here are its names and numbers.
 
 const root = join(import.meta.dirname, '..', '..');
 const { page, files } = guide('registry.md');
@@ -74,8 +74,9 @@ test('the limits of guessing are these', () => {
 });
 
 test('what it quotes is said by the token endpoint', () => {
-  const source = ['registry-token.ts', 'registry-token-errors.ts']
-    .map(file => readFileSync(join(root, 'src', 'server', file), 'utf8'))
+  const source = [join('src', 'server'), join('src', 'issuers', 'registry')]
+    .flatMap(folder => readdirSync(join(root, folder)).map(file => join(root, folder, file)))
+    .map(path => readFileSync(path, 'utf8'))
     .join('\n');
   for (const words of [
     'no issuer has this name',
@@ -83,6 +84,10 @@ test('what it quotes is said by the token endpoint', () => {
     'unknown robot account or wrong secret',
     'the robot account is ',
     'too many attempts',
+    'the caches are too old',
+    'the issuer has no valid signing key',
+    'too many secrets are being checked',
+    'a verifier of a key that is not loaded',
     'TOOMANYREQUESTS',
   ]) {
     expect(page).toContain(words);
