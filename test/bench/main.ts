@@ -41,7 +41,7 @@ async function bench(options: Options): Promise<void> {
 async function measured(options: Options): Promise<Row[]> {
   const { parts, quick, profile } = options;
   const alone = parts.has('registry-token') ? shown(await measureRegistryToken({ quick, say, profile })) : [];
-  return needsGround(options) ? [...alone, ...(await measuredOnGround(options))] : alone;
+  return needsGround(options) ? [...(await measuredOnGround(options)), ...alone] : alone;
 }
 
 function needsGround({ parts }: Options): boolean {
