@@ -24,21 +24,21 @@ const recorded = {
 
 const restarted = z
   .object({ ...recorded, uid: z.string().max(64).describe('Its UID: one that is made anew has new pods anyway.') })
-  .describe('A workload whose pod template was given the id of the token.');
+  .describe('A workload whose pod template was given the id of the credential.');
 
 const failed = z
   .object({ ...recorded, message: z.string().max(1024).describe('What it did not do, and why.') })
   .describe('A workload that was given up.');
 
-/** `status.rollout`: how far the restart of the consumers of the newest token has come. */
+/** `status.rollout`: how far the restart of the consumers of the newest credential has come. */
 export const rollout = z
   .object({
-    tokenID: z.string().max(253).describe('The id of the token that the workloads are rolled for.'),
-    startedAt: time().describe('When that token was recorded.'),
+    tokenID: z.string().max(253).describe('The id of the credential that the workloads are rolled for.'),
+    startedAt: time().describe('When that credential was recorded.'),
     givesUpAt: time().describe('Until when it is tried and waited for: one hour longer than the overlap at the most.'),
     restarted: mapBy(['kind', 'name'], restarted, { max: 16 })
       .exactOptional()
-      .describe('The workloads that were restarted: none is restarted twice for one token.'),
+      .describe('The workloads that were restarted: none is restarted twice for one credential.'),
     restartedAt: time().exactOptional().describe('When all were restarted. After this no workload is touched again.'),
     finishedAt: time().exactOptional().describe('When all had finished rolling, or were given up.'),
     failed: mapBy(['kind', 'name'], failed, { max: 16 })

@@ -103,7 +103,7 @@ export function helpText(): string {
     return `  --${name.padEnd(16)} ${says}${without}`;
   });
   return [
-    'botmint: turns BotUser and BotToken manifests into credentials in Secrets',
+    'botmint: turns BotUser, BotToken and RobotAccount manifests into credentials in Secrets',
     '',
     ...lines,
     '',
