@@ -26,25 +26,33 @@ const resources: { readonly [kind in WorkloadKind]: Resource<Workload> } = {
 };
 
 /**
- * What this process has seen restarted, until it is recorded: whoever takes the annotation off a template in between, on each
- * attempt, must not get one patch for each.
+ * Which workloads this process has seen restarted, until it is recorded: whoever takes the annotation off a template in between,
+ * or makes the workload anew, must not get one patch for each time.
  */
 export class Restarts {
-  readonly #byObject = new Map<string, Set<string>>();
+  readonly #byObject = new Map<string, Map<string, string>>();
 
-  add(object: Credentialed, tokenID: string, workloadUID: string): void {
-    const done = this.#byObject.get(object.metadata.uid) ?? new Set();
-    this.#byObject.set(object.metadata.uid, done.add(`${tokenID} ${workloadUID}`));
+  /** The first one of that name counts, as in a record. */
+  add(object: Credentialed, tokenID: string, target: Target, workloadUID: string): void {
+    const done = this.#byObject.get(object.metadata.uid) ?? new Map<string, string>();
+    this.#byObject.set(object.metadata.uid, done);
+    const key = restartKey(tokenID, target);
+    if (!done.has(key)) done.set(key, workloadUID);
   }
 
-  has(object: Credentialed, tokenID: string, workloadUID: string): boolean {
-    return this.#byObject.get(object.metadata.uid)?.has(`${tokenID} ${workloadUID}`) === true;
+  /** The UID of what was restarted for this credential. */
+  get(object: Credentialed, tokenID: string, target: Target): string | undefined {
+    return this.#byObject.get(object.metadata.uid)?.get(restartKey(tokenID, target));
   }
 
   /** Nothing is open for this object (any more). */
   forget(uid: string): void {
     this.#byObject.delete(uid);
   }
+}
+
+function restartKey(tokenID: string, target: Target): string {
+  return `${tokenID} ${targetKey(target)}`;
 }
 
 /** The workloads that one object names, during one pass. Nothing watches them: each look is a live read. */
@@ -106,7 +114,7 @@ export class Consumers {
         signal,
         resourceVersion,
       });
-      this.#restarts.add(object, tokenID, patched.metadata.uid); // also where a webhook took the annotation off in passing
+      this.#restarts.add(object, tokenID, target, patched.metadata.uid); // also where a webhook took the annotation off in passing
       this.#saw(object, target, patched);
     } catch (error) {
       if (isConflict(error) || isNotFound(error)) return this.#read(object, target, signal);
@@ -115,15 +123,15 @@ export class Consumers {
   }
 
   #saw(object: Credentialed, target: Target, workload: Workload | undefined): void {
-    if (workload === undefined) {
-      this.#seen.set(targetKey(target), { state: 'absent' });
-      return;
-    }
-    const [tokenID, { uid }] = [this.#tokenID ?? '', workload.metadata];
+    const tokenID = this.#tokenID ?? '';
     // The answer of its patch may have been lost, and that of the record may be.
-    if (isMarked({ kind: this.#kind, object }, workload, tokenID)) this.#restarts.add(object, tokenID, uid);
-    const restarted = this.#restarts.has(object, tokenID, uid);
-    this.#seen.set(targetKey(target), { state: 'found', workload, restarted });
+    if (workload !== undefined && isMarked({ kind: this.#kind, object }, workload, tokenID))
+      this.#restarts.add(object, tokenID, target, workload.metadata.uid);
+    const restartedUID = this.#restarts.get(object, tokenID, target);
+    this.#seen.set(
+      targetKey(target),
+      workload === undefined ? { state: 'absent', restartedUID } : { state: 'found', workload, restartedUID },
+    );
   }
 
   #refused({ kind, name }: Target, error: unknown, verb: 'get' | 'patch'): void {

@@ -14,13 +14,15 @@ export type Rollout = NonNullable<NonNullable<Credentialed['status']>['rollout']
 export type Target = NonNullable<Credentialed['spec']['restart']>[number];
 type Previous = NonNullable<NonNullable<Credentialed['status']>['previous']>[number];
 
-/** What this pass has seen of a workload, live. */
+/**
+ * What this pass has seen of a workload, live. `restartedUID`: of the one of that name which this process knows to have been
+ * restarted for the credential of the roll-out, whatever its annotation says now.
+ */
 export type TargetSeen =
-  | { state: 'absent' }
+  | { state: 'absent'; restartedUID: string | undefined }
   /** The API server let nobody read or patch it; `message` has its words. */
   | { state: 'refused'; message: string }
-  /** `restarted`: this process knows that it was, for the credential of the roll-out, whatever its annotation says now. */
-  | { state: 'found'; workload: Workload; restarted: boolean };
+  | { state: 'found'; workload: Workload; restartedUID: string | undefined };
 
 /** By targetKey; what is missing was not read in this pass. */
 export type TargetsSeen = ReadonlyMap<string, TargetSeen>;
@@ -130,7 +132,8 @@ interface View {
 }
 
 function viewOf(of: Owner, rollout: Rollout, target: Target, seen: TargetSeen | undefined, now: Date): View {
-  const uid = rollout.restarted?.find(each => targetKey(each) === targetKey(target))?.uid;
+  const recorded = rollout.restarted?.find(each => targetKey(each) === targetKey(target))?.uid;
+  const uid = recorded ?? (seen === undefined || seen.state === 'refused' ? undefined : seen.restartedUID);
   const say = (what: string) => `${fieldOf(of.object, target)}: ${target.kind} ${target.name} ${what}`;
   const unrolled = (what: string): View => ({ target, uid, rolled: false, trouble: say(what) });
   if (seen === undefined || seen.state === 'absent') {
@@ -141,10 +144,10 @@ function viewOf(of: Owner, rollout: Rollout, target: Target, seen: TargetSeen | 
     const what = uid === undefined ? 'cannot be restarted' : 'cannot be followed';
     return unrolled(`${what}: ${seen.message}: let botmint get and patch it, or take it out of spec.restart`);
   }
-  const { workload, restarted } = seen;
+  const { workload } = seen;
   const key = restartAnnotation(of.object.metadata.name, of.kind.name);
   const marked = isMarked(of, workload, rollout.tokenID);
-  if (uid === undefined && !marked && !restarted) return { target, due: workload, rolled: false };
+  if (uid === undefined && !marked) return { target, due: workload, rolled: false };
   if (uid !== undefined && uid !== workload.metadata.uid) return { target, uid, rolled: true }; // all its pods are new
   const known = { target, uid: workload.metadata.uid };
   if (!marked) {

@@ -77,7 +77,7 @@ test('a restart changes one annotation, at the version that was read', async () 
       template: { metadata: { annotations: { [key]: tokenID } } },
     });
   expect(seen.get('Deployment/web')).toMatchObject({
-    restarted: true,
+    restartedUID: expect.any(String),
     workload: { templateAnnotations: { [key]: tokenID } },
   });
   expect(requests().toSorted()).toEqual([
@@ -98,12 +98,12 @@ test('after a conflict it is read again, and not taken for restarted', async () 
   const path = '/apis/apps/v1/namespaces/team-a/deployments/web';
   stored.set(path, applyMergePatch(stored.get(path), { metadata: { resourceVersion: '8' } }) as Stored);
   await consumers.restart(rolling, { do: 'restart-workload', target: web, workload: seen.workload, tokenID }, signal);
-  const expected = { state: 'found', restarted: false, workload: { metadata: { resourceVersion: '8' } } };
+  const expected = { state: 'found', restartedUID: undefined, workload: { metadata: { resourceVersion: '8' } } };
   expect(consumers.seen(rolling).get('Deployment/web')).toMatchObject(expected);
 });
 
 test.each<[string, Parameters<typeof world>[0], TargetSeen]>([
-  ['does not exist', { names: [] }, { state: 'absent' }],
+  ['does not exist', { names: [] }, { state: 'absent', restartedUID: undefined }],
   [
     'may not be read',
     { refuse: { 'GET web': [403, 'Forbidden'] } },
@@ -124,7 +124,7 @@ test.each<[string, Parameters<typeof world>[0], TargetSeen]>([
   const { client } = await world(o);
   const seen = await restart(new Consumers(client, botTokens, new Restarts()), [web, agent]);
   expect(seen.get('Deployment/web')).toMatchObject(expected);
-  if (o?.names === undefined) expect(seen.get('DaemonSet/agent')).toMatchObject({ restarted: true });
+  if (o?.names === undefined) expect(seen.get('DaemonSet/agent')).toMatchObject({ restartedUID: expect.any(String) });
 });
 
 test.each([401, 503])('an answer of %s says nothing of the workload: the pass fails', async code => {
@@ -135,7 +135,10 @@ test.each([401, 503])('an answer of %s says nothing of the workload: the pass fa
 test('one that was patched is restarted, though a webhook took the annotation off in passing', async () => {
   const { client } = await world({ drops: true });
   const seen = await restart(new Consumers(client, botTokens, new Restarts()), [web]);
-  expect(seen.get('Deployment/web')).toMatchObject({ restarted: true, workload: { templateAnnotations: {} } });
+  expect(seen.get('Deployment/web')).toMatchObject({
+    restartedUID: expect.any(String),
+    workload: { templateAnnotations: {} },
+  });
 });
 
 test('what was seen restarted is known, though it was not this process that did it', async () => {
@@ -152,7 +155,7 @@ test('what was seen restarted is known, though it was not this process that did 
     const consumers = new Consumers(client, botTokens, restarts);
     consumers.seen(rolling);
     await consumers.look(rolling, { do: 'read-workloads', targets: [web] }, signal);
-    expect(consumers.seen(rolling).get('Deployment/web')).toMatchObject({ restarted: true });
+    expect(consumers.seen(rolling).get('Deployment/web')).toMatchObject({ restartedUID: expect.any(String) });
   }
 });
 
@@ -167,7 +170,7 @@ test('for another token everything is looked at again, also within one pass', as
   });
   expect(consumers.seen(rotated).size).toBe(0);
   await consumers.look(rotated, { do: 'read-workloads', targets: [web] }, signal);
-  expect(consumers.seen(rotated).get('Deployment/web')).toMatchObject({ restarted: false });
+  expect(consumers.seen(rotated).get('Deployment/web')).toMatchObject({ restartedUID: undefined });
 });
 
 test('what one pass has restarted, the next one knows, until nothing is open', async () => {
@@ -185,7 +188,7 @@ test('what one pass has restarted, the next one knows, until nothing is open', a
     await consumers.look(rolling, { do: 'read-workloads', targets: [web] }, signal);
     return consumers.seen(rolling).get('Deployment/web');
   };
-  expect(await again()).toMatchObject({ restarted: true, workload: { templateAnnotations: {} } });
+  expect(await again()).toMatchObject({ restartedUID: expect.any(String), workload: { templateAnnotations: {} } });
   new Consumers(client, botTokens, restarts).seen(served);
-  expect(await again()).toMatchObject({ restarted: false });
+  expect(await again()).toMatchObject({ restartedUID: undefined });
 });

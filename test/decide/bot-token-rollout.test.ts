@@ -31,12 +31,13 @@ const workload = {
   counts: { observedGeneration: 2, replicas: 1, updatedReplicas: 1, availableReplicas: 1 },
   conditions: [],
 };
-const untouched: TargetSeen = { state: 'found', workload, restarted: false };
-const rolled: TargetSeen = {
+const untouched = { state: 'found', workload, restartedUID: undefined } as const;
+const rolled = {
   state: 'found',
   workload: { ...workload, templateAnnotations: { [restartAnnotation('deploy')]: tokenID } },
-  restarted: false,
-};
+  restartedUID: undefined,
+} as const;
+const absentWorkload: TargetSeen = { state: 'absent', restartedUID: undefined };
 const targets = (of: TargetSeen): TargetsSeen => new Map([['Deployment/web', of]]);
 
 function withRestart(token: BotToken = served, restart: BotToken['spec']['restart'] = [web]): BotToken {
@@ -145,7 +146,7 @@ describe('while it is open', () => {
   });
 
   test('what is wrong is said, and the token stays ready', () => {
-    const absent = seen({ token: rolling, targets: targets({ state: 'absent' }) });
+    const absent = seen({ token: rolling, targets: targets(absentWorkload) });
     const ready = written(absent).conditions?.find(({ type }) => type === 'Ready');
     expect(ready).toMatchObject({
       status: 'True',
@@ -153,12 +154,12 @@ describe('while it is open', () => {
       message: expect.stringContaining('spec.restart[0]'),
     });
     const told = withStatus(written(absent), rolling);
-    expect(decide(seen({ token: told, targets: targets({ state: 'absent' }) }), now)).toMatchObject({ do: 'rest' });
+    expect(decide(seen({ token: told, targets: targets(absentWorkload) }), now)).toMatchObject({ do: 'rest' });
     expect(decide(seen({ token: told }), now)).toMatchObject({ do: 'read-workloads' });
   });
 
   test('and is not said any more when it is given up', () => {
-    const absent = targets({ state: 'absent' });
+    const absent = targets(absentWorkload);
     const told = withStatus(written(seen({ token: rolling, targets: absent })), rolling);
     const patch = written(seen({ token: told, targets: absent }), new Date(later(7140)));
     expect(patch.rollout).toMatchObject({ finishedAt: later(7140), failed: [{ name: 'web' }] });

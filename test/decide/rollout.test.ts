@@ -54,11 +54,7 @@ function workload(name: 'web' | 'db', change: Partial<Workload> = {}): Workload 
   };
 }
 
-const found = (of: Workload, byThisProcess = false): TargetSeen => ({
-  state: 'found',
-  workload: of,
-  restarted: byThisProcess,
-});
+const found = (of: Workload, restartedUID?: string): TargetSeen => ({ state: 'found', workload: of, restartedUID });
 const untouched = (name: 'web' | 'db') => found(workload(name));
 const rolled = (name: 'web' | 'db') => found(workload(name, { templateAnnotations: marked }));
 const rolling = (name: 'web' | 'db', conditions: Workload['conditions'] = []) =>
@@ -70,7 +66,7 @@ const stuck = found(
     conditions: [{ type: 'Progressing', reason: 'ProgressDeadlineExceeded' }],
   }),
 );
-const absent: TargetSeen = { state: 'absent' };
+const absent: TargetSeen = { state: 'absent', restartedUID: undefined };
 const refused: TargetSeen = { state: 'refused', message: 'the API server refused to patch it: Forbidden: no' };
 
 function next(
@@ -144,10 +140,26 @@ describe('before all are restarted', () => {
   });
 
   test('does not restart again what this process has restarted, though somebody took the annotation off', () => {
-    const stripped = found(workload('web'), true);
+    const stripped = found(workload('web'), 'web-uid');
     expect(next(rollout, { web: stripped, db: rolling('db') })).toMatchObject({
       do: 'record',
       rollout: { restartedAt: later(0) },
+    });
+  });
+
+  test.each<[string, TargetSeen]>([
+    ['was made anew', found(workload('web'), 'earlier-uid')],
+    ['is gone', { state: 'absent', restartedUID: 'earlier-uid' }],
+  ])('does not restart again what this process has restarted and what %s before that was recorded', (_, seen) => {
+    expect(next(rollout, { web: seen, db: rolling('db') })).toMatchObject({
+      do: 'record',
+      rollout: {
+        restarted: [
+          { ...web, uid: 'earlier-uid' },
+          { ...db, uid: 'db-uid' },
+        ],
+        restartedAt: later(0),
+      },
     });
   });
 

@@ -48,6 +48,18 @@ test.each<[string, Happening[]]>([
   ['a deletion', [...calm(4), { by: 'user', does: 'deletes the token' }]],
   ['a revocation', [...calm(4), { by: 'user', does: 'revokes' }]],
   ['a deletion of the bot', [...calm(4), { by: 'user', does: 'deletes the bot' }]],
+  [
+    'a workload made anew when the answer to the record of its restart was lost',
+    [
+      ...calm(2),
+      { by: 'user', does: 'asks for more' },
+      { by: 'watch', who: 0, what: 'token' },
+      ...calm(5),
+      { by: 'operator', who: 0, fault: 'unanswered' },
+      { by: 'user', does: 'makes the workload anew' },
+      ...calm(2),
+    ],
+  ],
 ])('%s comes to its end', (_, happenings) => walk(start(1), happenings));
 
 function walk(world: World, happenings: readonly Happening[]): void {

@@ -24,7 +24,7 @@ import type {
   SecretSeen,
   Step,
 } from '../../src/decide/credential-seen.ts';
-import { isSuspended } from '../../src/decide/grant.ts';
+import { isSuspended, uidOf } from '../../src/decide/grant.ts';
 import { carriedBy } from '../../src/decide/listing.ts';
 import { isMarked, restartPatch, type Target, type TargetSeen, targetKey } from '../../src/decide/rollout.ts';
 import { readBack } from '../../src/decide/secret-data.ts';
@@ -58,7 +58,7 @@ export class Operator {
   #cache: { token: BotToken | undefined; botUser: BotUser | undefined; secret: StoredSecret | undefined };
   #readings = new SecretReadings();
   #lists: ApiServer['lists'] = new Map();
-  #restarts = new Set<string>();
+  #restarts = new Map<string, string>();
   /** Of these the cache lags until a write shows that they are there. */
   #revocations: readonly Revocation[] = [];
   #pass = newPass();
@@ -131,15 +131,10 @@ export class Operator {
     if (botUser === undefined) return { state: 'absent', name: botUserNameOf(token) };
     const { deletionTimestamp: since } = botUser.metadata;
     if (since !== undefined) return { state: 'deleted', name: botUserNameOf(token), since };
-    const grant = tokenGrant(
-      token,
-      botUser,
-      [],
-      { issuer: this.#server.issuer, namespaceLabels: {} },
-      this.#server.time,
-    );
+    const around = { issuer: this.#server.issuer, namespaceLabels: {} };
+    const grant = tokenGrant(token, botUser, [], around, this.#server.time);
     const suspended = isSuspended(botUser, this.#server.time);
-    return { state: 'found', uid: botUser.metadata.uid, suspended, grant };
+    return { state: 'found', uid: botUser.metadata.uid, suspended, issuerUID: uidOf(around), grant };
   }
 
   #secret(token: BotToken): SecretSeen {
@@ -238,15 +233,23 @@ export class Operator {
 
   #readWorkload(target: Target): void {
     const { workload } = this.#server;
-    this.#pass.targets.set(targetKey(target), workload === undefined ? { state: 'absent' } : this.#found(workload));
-  }
-
-  #found(workload: Workload): TargetSeen {
     const { token } = this.#cache;
     const tokenID = token?.status?.tokenID ?? '';
-    const restart = `${tokenID} ${workload.metadata.uid}`;
-    if (token !== undefined && isMarked(owner(token), workload, tokenID)) this.#restarts.add(restart);
-    return { state: 'found', workload, restarted: this.#restarts.has(restart) };
+    if (token !== undefined && workload !== undefined && isMarked(owner(token), workload, tokenID))
+      this.#restarted(tokenID, workload);
+    this.#saw(target, tokenID, workload);
+  }
+
+  #saw(target: Target, tokenID: string, workload: Workload | undefined): void {
+    const restartedUID = this.#restarts.get(tokenID);
+    const seen: TargetSeen =
+      workload === undefined ? { state: 'absent', restartedUID } : { state: 'found', workload, restartedUID };
+    this.#pass.targets.set(targetKey(target), seen);
+  }
+
+  /** There is one workload: what was restarted for a token is told by the token alone. */
+  #restarted(tokenID: string, { metadata }: Workload): void {
+    if (!this.#restarts.has(tokenID)) this.#restarts.set(tokenID, metadata.uid);
   }
 
   #restartWorkload(token: BotToken, step: Step & { do: 'restart-workload' }, fault: Fault): void {
@@ -255,8 +258,8 @@ export class Operator {
     const body = restartPatch(owner(token), tokenID);
     try {
       const workload = send(this.#server, fault, () => this.#server.patchWorkload(resourceVersion, body));
-      this.#restarts.add(`${tokenID} ${workload.metadata.uid}`);
-      this.#pass.targets.set(targetKey(target), this.#found(workload));
+      this.#restarted(tokenID, workload);
+      this.#saw(target, tokenID, workload);
     } catch (error) {
       if (isRefused(error, 'Forbidden')) this.#pass.targets.set(targetKey(target), { state: 'refused', message: 'no' });
       else if (isRefused(error, 'Conflict', 'NotFound')) this.#readWorkload(target);
