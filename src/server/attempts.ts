@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
-import type { AttemptLimit } from '../issuers/registry/account.ts';
+import type { AttemptLimit } from '../issuers/registry/log-ins.ts';
 
 /** How many failures are let through at once, and how many a second from then on. */
 interface Allowance {

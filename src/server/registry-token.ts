@@ -3,7 +3,8 @@ import type { Clock } from '../base/clock.ts';
 import { retryOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Counter, Metrics } from '../base/metrics.ts';
-import { type Account, logIn } from '../issuers/registry/account.ts';
+import type { Account } from '../issuers/registry/account.ts';
+import { LogIns } from '../issuers/registry/log-ins.ts';
 import { type Access, grantedAccess, scopeText } from '../issuers/registry/scopes.ts';
 import type { RegistrySigner } from '../issuers/registry/signer.ts';
 import { TooManyChecks } from '../issuers/registry/slow-hash.ts';
@@ -62,11 +63,13 @@ type Result = 'issued' | 'anonymous' | TokenError;
 class TokenEndpoint {
   readonly #deps: RegistryTokenDeps;
   readonly #attempts = new Attempts();
+  readonly #logIns: LogIns;
   readonly #requests: Counter<'issuer' | 'result'>;
   readonly #accesses: Counter<'issuer' | 'action'>;
 
   constructor(deps: RegistryTokenDeps) {
     this.#deps = deps;
+    this.#logIns = new LogIns(deps.verifiers);
     this.#requests = deps.metrics.counter(
       'botmint_registry_token_requests_total',
       'Requests for registry tokens by issuer and result.',
@@ -119,11 +122,12 @@ class TokenEndpoint {
     request: TokenRequest & { credential: NonNullable<TokenRequest['credential']> },
     address: string,
   ): Promise<Outcome> {
-    const { accounts, verifiers, clock } = this.#deps;
+    const { accounts, clock } = this.#deps;
     const { username, secret } = request.credential;
-    const limit = this.#attempts.limit(`${issuer.name} ${username}`, address, clock.monotonic());
+    const name = `${issuer.name} ${username}`;
+    const limit = this.#attempts.limit(name, address, clock.monotonic());
     const account = accounts.byName(issuer.name, username);
-    const seen = await logIn(account, secret, { verifiers, limit, now: clock.now() });
+    const seen = await this.#logIns.logIn({ name, account, secret }, { limit, now: clock.now() });
     switch (seen.result) {
       case 'ok':
         return this.#issued(issuer, request, seen.account);

@@ -264,6 +264,29 @@ describe('guessing', () => {
   });
 });
 
+describe('an own secret', () => {
+  const right = basic('robot_own', ownSecret);
+
+  test('lets in a crowd of any size at the cost of one check, and costs nothing more afterwards', async () => {
+    const served = await serve();
+    for (let i = 0; i < 2; i++) {
+      const crowd = await Promise.all(Array.from({ length: 200 }, () => get(served, push, right)));
+      expect(new Set(crowd.map(({ status }) => status))).toEqual(new Set([200]));
+    }
+    expect(served.world.slowHashes).toBe(1);
+  });
+
+  test('is as hard to guess once it is known', async () => {
+    const served = await serve();
+    expect((await get(served, push, right)).status).toBe(200);
+    const guesses = Array.from({ length: 60 }, (_, n) => basic('robot_own', new SecretValue(`Wrong-passw0rd${n}`)));
+    for (const guess of guesses) expect((await get(served, push, guess)).status).toBe(401);
+    expect((await get(served, push, right)).status).toBe(429);
+    served.world.monotonic = 1000;
+    expect((await get(served, push, right)).status).toBe(200);
+  });
+});
+
 const daysLater = (days: number) => new Date(now.getTime() + days * 86_400_000);
 
 describe('503 with Retry-After, and no verdict,', () => {

@@ -19,18 +19,25 @@ export class TooManyChecks extends BotmintError {
 }
 
 const bytes = 32;
-/** Of Node's four threads; the others stay free for files and names. */
-const mostAtOnce = 2;
-/** About a second of waiting; who comes then is asked to come again. */
-const mostWaiting = 32;
+
+/** How many run at once, and how many may wait for that. */
+export interface Bound {
+  atOnce: number;
+  waiting: number;
+}
+
+/** Of Node's four threads. About two seconds of waiting; who comes then is asked to come again. */
+export const forLogins: Bound = { atOnce: 2, waiting: 128 };
+/** A thread of its own, so that no crowd of logins keeps a robot from its secret. Those who ask are as many as the operator's workers. */
+export const forIssuing: Bound = { atOnce: 1, waiting: Number.POSITIVE_INFINITY };
 
 /** scrypt with a bound on how many run and how many wait, so that guessing costs neither memory nor all threads. */
-export function boundedScrypt(hash: SlowHash = inThreadPool): SlowHash {
+export function boundedScrypt(bound: Bound, hash: SlowHash = inThreadPool): SlowHash {
   let running = 0;
   const waiting: (() => void)[] = [];
   return async (secret, salt, cost) => {
-    if (waiting.length >= mostWaiting) throw new TooManyChecks('too many secrets are being checked');
-    if (running >= mostAtOnce) await new Promise<void>(resolve => waiting.push(resolve));
+    if (waiting.length >= bound.waiting) throw new TooManyChecks('too many secrets are being checked');
+    if (running >= bound.atOnce) await new Promise<void>(resolve => waiting.push(resolve));
     else running++;
     try {
       return await hash(secret, salt, cost);

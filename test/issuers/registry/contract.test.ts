@@ -2,8 +2,8 @@ import type { RobotInputs } from '../../../src/api/inputs.ts';
 import { inputsAnnotation, ownerUIDAnnotation, revisionAnnotation } from '../../../src/api/names.ts';
 import type { RobotAccount } from '../../../src/api/robot-account.ts';
 import { SecretValue } from '../../../src/base/secret-value.ts';
-import { logIn } from '../../../src/issuers/registry/account.ts';
 import { accountOf } from '../../../src/issuers/registry/live.ts';
+import { LogIns } from '../../../src/issuers/registry/log-ins.ts';
 import { generateSecret } from '../../../src/issuers/registry/secrets.ts';
 import { Verifiers } from '../../../src/issuers/registry/verifiers.ts';
 import { inputs, registry, served, uid } from '../../decide/robots.ts';
@@ -17,6 +17,7 @@ interface Made {
 const verifiers = new Verifiers(new Map([[1, new SecretValue('k'.repeat(32))]]), async secret =>
   Buffer.from(secret.reveal()),
 );
+const logIns = new LogIns(verifiers);
 const noLimit = { take: () => undefined, giveBack: () => undefined };
 
 function inputsOf({ made: { verifier } }: Minted<Made>): RobotInputs {
@@ -65,6 +66,7 @@ holdToContract<Made>('registry', async () => ({
     const issuerUID = seen.issuer === 'another' ? 'another' : registry.metadata.uid;
     const account =
       seen.object === 'gone' ? undefined : accountOf(robotSeen(seen, now), { uid: issuerUID }, secretSeen(seen));
-    return (await logIn(account, secret, { verifiers, limit: noLimit, now })).result === 'ok';
+    const attempt = { name: 'hub robot', account, secret };
+    return (await logIns.logIn(attempt, { limit: noLimit, now })).result === 'ok';
   },
 }));

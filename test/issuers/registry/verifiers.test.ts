@@ -106,6 +106,17 @@ describe('of a secret of one’s own', () => {
   });
 });
 
+test('is made for the operator at once, however many logins are waiting', async () => {
+  let isBusy = true;
+  const never = new Promise<Buffer>(() => undefined);
+  const busy = new Verifiers(new Map([[1, secretKey('a')]]), async secret =>
+    isBusy ? never : Buffer.from(secret.reveal()),
+  );
+  for (let i = 0; i < 50; i++) void busy.matchesOwn(robot.uid, [], new SecretValue(`Passw0rd-${i}`));
+  isBusy = false;
+  expect(await busy.ofOwn(robot, own)).toMatch(/^v1\./);
+});
+
 describe('when the operator’s key changes', () => {
   const secret = generateSecret();
   const [old, both, without] = [[secretKey('a')], [secretKey('b'), secretKey('a')], [secretKey('b')]] as const;
