@@ -7,7 +7,8 @@ import { robotAccountKind } from '../api/robot-account.ts';
 import type { Flags } from '../base/flags.ts';
 import type { Log } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
-import { Controller, type Outcome } from '../kube/controller.ts';
+import { numberAt } from '../decide/robot-account.ts';
+import { Controller, type ControllerOptions, type Outcome } from '../kube/controller.ts';
 import { ControllerMetrics } from '../kube/controller-metrics.ts';
 import { secretMetadata } from '../kube/core-kinds.ts';
 import { type Key, type KubeObject, keyOf } from '../kube/objects.ts';
@@ -27,13 +28,20 @@ import type { SigningChains } from './signing-chains.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import type { StatusLists } from './status-lists.ts';
 import { TokenIssuers } from './token-issuers.ts';
-import { addRobot, addToken, connect } from './triggers.ts';
+import { addCredential, connect } from './triggers.ts';
 import { reconcileUnreadable, type UnreadableKind } from './unreadable.ts';
 import type { VerifierKeys } from './verifier-keys.ts';
 import type { World } from './world.ts';
 
-/** One kind under control: its cache, what is done for each of its objects, and how one is put on the queue. */
-interface Kind {
+/** A kind and what is done for its objects. */
+interface Kind<T extends KubeObject> extends UnreadableKind<T> {
+  reconcile: (key: Key, signal: AbortSignal) => Promise<Outcome>;
+  /** Puts an object on the queue that has become this replica's; left out: by its key. */
+  add?: (controller: Controller, object: T) => void;
+}
+
+/** A kind under control, whatever its objects are. */
+interface Controlled {
   name: string;
   controller: Controller;
   isLost: (key: Key) => boolean;
@@ -42,7 +50,7 @@ interface Kind {
 
 /** The controllers of all kinds, each working on the objects of the shards that this replica holds. */
 export class Operator {
-  readonly #kinds: readonly Kind[];
+  readonly #controlled: Controlled[] = [];
 
   constructor(
     world: World,
@@ -85,83 +93,80 @@ export class Operator {
     });
     const orphans = new OrphanedCopies({ ...world, log: o.log });
     const metrics = new ControllerMetrics(o.metrics);
-    const control = <T extends KubeObject>(of: UnreadableKind<T>, reconcile: Reconcile) => {
-      const owns = (key: Key) => isOwned(of.store, key, o.shards);
-      return new Controller({
-        name: of.resource.kind,
+    const control = <T extends KubeObject>(of: Kind<T>) => {
+      const controlled = underControl(of, o.shards, {
         concurrency: o.flags.concurrency,
         reconcile: (key, signal) =>
           of.store.unreadable(key) === undefined
-            ? reconcile(key, signal)
+            ? of.reconcile(key, signal)
             : reconcileUnreadable({ ...world, log: o.log }, of, key, signal),
-        owns,
         log: o.log,
         clock: world.clock,
         metrics,
       });
+      this.#controlled.push(controlled);
+      return controlled.controller;
     };
     const controllers = {
-      // Its finalizer stays: credentials that nobody revoked depend on what it publishes.
-      issuers: control(
-        { resource: clusterTokenIssuerKind, store: caches.issuers, finalizer: undefined },
-        (key, signal) => issuersOf(key).reconcile(key, signal),
-      ),
-      botUsers: control({ resource: botUserKind, store: caches.botUsers, finalizer: revokeFinalizer }, (key, signal) =>
-        botUsers.reconcile(key, signal),
-      ),
-      tokens: control(
-        {
-          resource: botTokenKind,
-          store: caches.tokens,
-          finalizer: revokeFinalizer,
-          end: (live, signal) => statusLists.revokeAllOf(live, signal),
-        },
-        (key, signal) => tokens.reconcile(key, signal),
-      ),
-      robots: control({ resource: robotAccountKind, store: caches.robots, finalizer: revokeFinalizer }, (key, signal) =>
-        robots.reconcile(key, signal),
-      ),
-      // Without a finalizer: who may delete one may give a revocation up.
-      revocations: control(
-        { resource: revocationKind, store: caches.revocations, finalizer: undefined },
-        (key, signal) => revocations.reconcile(key, signal),
-      ),
-      orphans: control({ resource: secretMetadata, store: caches.secrets, finalizer: undefined }, (key, signal) =>
-        orphans.reconcile(key, signal),
-      ),
+      issuers: control({
+        resource: clusterTokenIssuerKind,
+        store: caches.issuers,
+        // Its finalizer stays: credentials that nobody revoked depend on what it publishes.
+        finalizer: undefined,
+        reconcile: (key, signal) => issuersOf(key).reconcile(key, signal),
+      }),
+      botUsers: control({
+        resource: botUserKind,
+        store: caches.botUsers,
+        finalizer: revokeFinalizer,
+        reconcile: (key, signal) => botUsers.reconcile(key, signal),
+      }),
+      tokens: control({
+        resource: botTokenKind,
+        store: caches.tokens,
+        finalizer: revokeFinalizer,
+        end: (live, signal) => statusLists.revokeAllOf(live, signal),
+        reconcile: (key, signal) => tokens.reconcile(key, signal),
+        add: addCredential,
+      }),
+      robots: control({
+        resource: robotAccountKind,
+        store: caches.robots,
+        finalizer: revokeFinalizer,
+        reconcile: (key, signal) => robots.reconcile(key, signal),
+        add: addCredential,
+      }),
+      revocations: control({
+        resource: revocationKind,
+        store: caches.revocations,
+        // Without one: who may delete a Revocation may give it up.
+        finalizer: undefined,
+        reconcile: (key, signal) => revocations.reconcile(key, signal),
+      }),
     };
-    this.#kinds = [
-      kind('ClusterTokenIssuer', controllers.issuers, caches.issuers, o.shards, issuer =>
-        controllers.issuers.add(keyOf(issuer)),
-      ),
-      kind('BotUser', controllers.botUsers, caches.botUsers, o.shards, botUser =>
-        controllers.botUsers.add(keyOf(botUser)),
-      ),
-      kind('BotToken', controllers.tokens, caches.tokens, o.shards, token => addToken(controllers, token)),
-      kind('RobotAccount', controllers.robots, caches.robots, o.shards, robot => addRobot(controllers, robot)),
-      kind('Revocation', controllers.revocations, caches.revocations, o.shards, revocation =>
-        controllers.revocations.add(keyOf(revocation)),
-      ),
-      kind('Secret', controllers.orphans, caches.secrets, o.shards, secret =>
-        orphans.addTo(controllers.orphans, secret),
-      ),
-    ];
+    const orphaned = control({
+      resource: secretMetadata,
+      store: caches.secrets,
+      finalizer: undefined,
+      reconcile: (key, signal) => orphans.reconcile(key, signal),
+      add: (controller, secret) => orphans.addTo(controller, secret),
+    });
     connect(caches, controllers);
-    orphans.connect(controllers.orphans);
+    orphans.connect(orphaned);
     o.verifierKeys.onChange(() => {
-      for (const robot of caches.robots.values()) addRobot(controllers, robot);
+      for (const robot of caches.robots.values()) addCredential(controllers.robots, robot);
     });
     o.shards.onChange(({ gained, lost }) => this.#sharesChanged(gained, lost.length > 0));
   }
 
   /** The loops of the controllers by name; each ends when the signal has aborted and running work is done. */
   run(signal: AbortSignal): readonly (readonly [string, Promise<void>])[] {
-    return this.#kinds.map(({ name, controller }) => [name, controller.run(signal)] as const);
+    return this.#controlled.map(({ name, controller }) => [name, controller.run(signal)] as const);
   }
 
   #sharesChanged(gained: readonly number[], anyLost: boolean): void {
     const shards = new Set(gained);
-    for (const { addShards, controller, isLost } of this.#kinds) {
+    for (const { addShards, controller, isLost } of this.#controlled) {
       addShards(shards);
       if (anyLost) controller.abort(isLost);
     }
@@ -173,22 +178,21 @@ function* numbersAt({ robots }: Caches, issuerUID: string): Iterable<number> {
   for (const { status } of robots.byIndex('issuerUID', issuerUID)) if (status?.id !== undefined) yield status.id;
 }
 
-type Reconcile = (key: Key, signal: AbortSignal) => Promise<Outcome>;
-
-function kind<T extends KubeObject>(
-  name: string,
-  controller: Controller,
-  store: Store<T>,
+function underControl<T extends KubeObject>(
+  { resource, store, add = (controller, object) => controller.add(keyOf(object)) }: Kind<T>,
   shards: Shards,
-  add: (object: T) => void,
-): Kind {
+  o: Omit<ControllerOptions, 'name' | 'owns'>,
+): Controlled {
+  const name = resource.kind;
+  const owns = (key: Key) => isOwned(store, key, shards);
+  const controller = new Controller({ ...o, name, owns });
   return {
     name,
     controller,
-    isLost: key => !isOwned(store, key, shards),
+    isLost: key => !owns(key),
     addShards: gained => {
       const isGained = ({ metadata }: KubeObject) => gained.has(shards.shardOf(metadata.uid));
-      for (const object of store.values()) if (isGained(object)) add(object);
+      for (const object of store.values()) if (isGained(object)) add(controller, object);
       for (const object of store.unreadables()) if (isGained(object)) controller.add(keyOf(object));
     },
   };

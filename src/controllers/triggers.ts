@@ -7,7 +7,7 @@ import { managedLabel, managedSigningKey, ownerAnnotation } from '../api/names.t
 import type { RobotAccount } from '../api/robot-account.ts';
 import { standingOf } from '../decide/bot-token-grant.ts';
 import { claimsSecret } from '../decide/credential-seen.ts';
-import { issuerOf } from '../decide/credential-status.ts';
+import { issuerInUse } from '../decide/credential-status.ts';
 import { accountKeyOf } from '../issuers/registry/live.ts';
 import type { Controller } from '../kube/controller.ts';
 import type { Metadata } from '../kube/core-kinds.ts';
@@ -91,17 +91,16 @@ function connectBrokenLists({ statusLists, issuers }: Caches, controllers: Contr
 }
 
 /** First issues go before renewals and everything else: somebody is waiting for them. */
-export function addToken({ tokens }: Pick<Controllers, 'tokens'>, token: BotToken): void {
-  tokens.add(keyOf(token), { priority: priorityOf(token) });
+export function addCredential(controller: Pick<Controller, 'add'>, object: Credentialed): void {
+  controller.add(keyOf(object), { priority: object.status?.tokenID === undefined ? 'first' : 'normal' });
 }
 
-/** The same for a robot. */
-export function addRobot({ robots }: Pick<Controllers, 'robots'>, robot: RobotAccount): void {
-  robots.add(keyOf(robot), { priority: priorityOf(robot) });
+function addToken({ tokens }: Controllers, token: BotToken): void {
+  addCredential(tokens, token);
 }
 
-function priorityOf({ status }: Credentialed): 'first' | 'normal' {
-  return status?.tokenID === undefined ? 'first' : 'normal';
+function addRobot({ robots }: Controllers, robot: RobotAccount): void {
+  addCredential(robots, robot);
 }
 
 /** All that name a Secret. */
@@ -121,8 +120,9 @@ function credentialChanged(
   const [had, has] = [before, after].map(each => each !== undefined && claimsSecret(each));
   if (object !== undefined && had !== has) addClaimants(caches, controllers, secretKeyOf(object), object);
   // By the record: whom it speaks for may be gone, or another one.
-  const issuer = before && issuerOf(before);
-  if (issuer !== undefined && issuer.uid !== (after && issuerOf(after))?.uid) controllers.issuers.add(issuer.name);
+  const uid = before && issuerInUse(before);
+  const issuer = uid === undefined ? undefined : caches.issuers.byUID(uid);
+  if (issuer !== undefined && uid !== (after && issuerInUse(after))) controllers.issuers.add(keyOf(issuer));
 }
 
 function robotChanged(
