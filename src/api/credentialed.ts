@@ -122,6 +122,13 @@ export function credentialStatus<Previous extends z.ZodType>(
     previous: mapBy('tokenID', says.previous, { max: mostPrevious })
       .exactOptional()
       .describe(`Superseded ${noun}s that still work.`),
+    issuerUID: z
+      .string()
+      .max(64)
+      .exactOptional()
+      .describe(
+        `The UID of the issuer of the ${noun} that was lost. Present while none is recorded: at another issuer, even of the same name, what is left of it is worth nothing.`,
+      ),
     issued: issued(noun).exactOptional(),
     rollout: rollout.exactOptional(),
     retry: retry.exactOptional(),

@@ -4,7 +4,7 @@ import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-
 import { botTokens, botUserNameOf } from '../decide/bot-token.ts';
 import { tokenGrant } from '../decide/bot-token-grant.ts';
 import type { PrincipalSeen } from '../decide/credential-seen.ts';
-import { isSuspended } from '../decide/grant.ts';
+import { isSuspended, uidOf } from '../decide/grant.ts';
 import type { Outcome } from '../kube/controller.ts';
 import type { Key } from '../kube/objects.ts';
 import { botUserKeyOf, botUserRefOf, claimantsOf, issuerSeen, labelsOf, usernameKeyOf } from './caches.ts';
@@ -66,7 +66,8 @@ export class BotTokens {
     const rivals = botUsers.byIndex('username', usernameKeyOf(botUser)).filter(rival => rival !== botUser);
     const now = this.#world.clock.now();
     const grant = tokenGrant(token, botUser, rivals, seen, now);
-    return { state: 'found', uid: botUser.metadata.uid, suspended: isSuspended(botUser, now), grant };
+    const { uid } = botUser.metadata;
+    return { state: 'found', uid, suspended: isSuspended(botUser, now), issuerUID: uidOf(seen), grant };
   }
 
   async #refresh(what: 'principal' | 'issuer', token: BotToken, signal: AbortSignal): Promise<void> {

@@ -9,7 +9,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { usernameOf } from '../decide/bot-token-grant.ts';
 import { secretNameOf } from '../decide/credential-seen.ts';
-import { recordOf } from '../decide/credential-status.ts';
+import { issuerInUse, recordOf } from '../decide/credential-status.ts';
 import type { IssuerSeen } from '../decide/grant.ts';
 import { accountKeyOf } from '../issuers/registry/live.ts';
 import type { Client } from '../kube/client.ts';
@@ -128,11 +128,11 @@ export function usernameKeyOf(botUser: BotUser): string {
 /** Where the index of issuers has the objects whose record cannot be read: no UID is empty. */
 export const unknownIssuer = '';
 
-/** The issuer (by UID) on which the object's credential depends, if it has one. */
+/** The issuer (by UID) on which a credential of the object depends, if it has one. */
 function issuerUIDs(object: Credentialed): readonly string[] {
-  const record = recordOf(object);
-  if (record === undefined) return [];
-  return [record === 'unknown' ? unknownIssuer : record.inputs.issuer.uid];
+  if (recordOf(object) === 'unknown') return [unknownIssuer];
+  const uid = issuerInUse(object);
+  return uid === undefined ? [] : [uid];
 }
 
 /** What is known of an issuer and of the namespace where a BotUser or RobotAccount wants to use it. */

@@ -175,7 +175,10 @@ export class Operator {
 
 /** The numbers of the robots that an issuer is known to have. */
 function* numbersAt({ robots }: Caches, issuerUID: string): Iterable<number> {
-  for (const { status } of robots.byIndex('issuerUID', issuerUID)) if (status?.id !== undefined) yield status.id;
+  for (const robot of robots.values()) {
+    const id = numberAt(robot, { uid: issuerUID });
+    if (id !== undefined) yield id;
+  }
 }
 
 function underControl<T extends KubeObject>(

@@ -7,7 +7,7 @@ import {
 import { inUseFinalizer } from '../api/names.ts';
 import { type RobotAccount, robotAccountKind } from '../api/robot-account.ts';
 import { unreachable } from '../base/errors.ts';
-import { issuerOf, recordOf } from '../decide/credential-status.ts';
+import { issuerInUse, recordOf } from '../decide/credential-status.ts';
 import { decide, type Observed, type Step } from '../decide/registry-issuer.ts';
 import { earliest } from '../decide/times.ts';
 import type { Outcome } from '../kube/controller.ts';
@@ -94,7 +94,7 @@ export class RegistryIssuers {
 
   /** With those that cannot be read: nobody knows what they depend on. */
   async #countLive({ metadata }: ClusterTokenIssuer, signal: AbortSignal): Promise<number> {
-    const depends = (robot: RobotAccount) => recordOf(robot) === 'unknown' || issuerOf(robot)?.uid === metadata.uid;
+    const depends = (robot: RobotAccount) => recordOf(robot) === 'unknown' || issuerInUse(robot) === metadata.uid;
     const { matching, unreadable } = await countLive(this.#world.client, robotAccountKind, {}, depends, signal);
     return matching + unreadable;
   }

@@ -2,7 +2,7 @@ import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-
 import { permissions } from '../api/permissions.ts';
 import { type RobotAccount, robotAccountKind } from '../api/robot-account.ts';
 import type { PrincipalSeen } from '../decide/credential-seen.ts';
-import { isSuspended } from '../decide/grant.ts';
+import { isSuspended, uidOf } from '../decide/grant.ts';
 import { robotAccounts } from '../decide/robot-account.ts';
 import { robotGrant } from '../decide/robot-grant.ts';
 import { accountKeyOf } from '../issuers/registry/live.ts';
@@ -39,7 +39,7 @@ export class RobotAccounts {
     const { client, caches } = world;
     this.#world = world;
     this.#issuers = new Kept(client, clusterTokenIssuerKind, caches.issuers);
-    this.#sources = new RobotSources(client);
+    this.#sources = new RobotSources(client, o.verifiers);
     this.#verifiers = o.verifiers;
     this.#credentials = new Credentials(world, {
       ...o,
@@ -82,6 +82,12 @@ export class RobotAccounts {
       withoutEffect: ineffective,
     };
     const grant = robotGrant(robot, seen, now);
-    return { state: 'self', suspended: isSuspended(robot, now), grant, verifierKey: this.#verifiers.current };
+    return {
+      state: 'self',
+      suspended: isSuspended(robot, now),
+      issuerUID: uidOf(seen),
+      grant,
+      verifierKey: this.#verifiers.current,
+    };
   }
 }

@@ -1,11 +1,10 @@
 import type { RobotAccount } from '../api/robot-account.ts';
 import type { SecretValue } from '../base/secret-value.ts';
 import type { Refused, Step } from '../decide/credential-seen.ts';
-import { issuerOf } from '../decide/credential-status.ts';
-import type { RobotWish } from '../decide/grant.ts';
 import { robotInputsOf, verifierOf } from '../decide/inputs-of.ts';
-import { toBeMade } from '../decide/robot-account.ts';
-import { brokenRules, generateSecret } from '../issuers/registry/secrets.ts';
+import { brokenSource, type SourceAt } from '../decide/own-secret.ts';
+import { numberAt, toBeMade } from '../decide/robot-account.ts';
+import { generateSecret } from '../issuers/registry/secrets.ts';
 import type { Subject, Verifiers } from '../issuers/registry/verifiers.ts';
 import { newTokenID } from '../issuers/token-id.ts';
 import type { Mint, Remake } from './credential-secret.ts';
@@ -38,24 +37,16 @@ export function robotMinting(o: RobotMintingOptions): Mint<RobotAccount> {
   };
 }
 
-/** A robot keeps its number for as long as its issuer is the same. */
-function numberAt(robot: RobotAccount, issuer: { uid: string }): number | undefined {
-  const recorded = issuerOf(robot);
-  return recorded === undefined || recorded.uid === issuer.uid ? robot.status?.id : undefined;
-}
-
 /** The secret at the very version that was decided about; undefined where there is another one by now. */
 async function ownSecret(
   sources: RobotMintingOptions['sources'],
   robot: RobotAccount,
-  at: NonNullable<RobotWish['robot']['source']>,
+  at: SourceAt,
   signal: AbortSignal,
 ): Promise<SecretValue | { refused: Refused } | undefined> {
-  const value = await sources.read(robot, at, signal);
-  if (value === undefined) return undefined;
-  const broken = brokenRules(value);
-  if (broken.length === 0) return value;
-  const message = `the key ${at.key} of Secret ${at.name} cannot be the secret of a robot: it must have ${broken.join(', ')}`;
+  const read = await sources.read(robot, at, signal);
+  if (read === undefined || 'value' in read) return read?.value;
+  const message = brokenSource(`the key ${at.key} of Secret ${at.name}`, read.broken);
   return { refused: { operation: 'Write', reason: 'SourceInvalid', message } };
 }
 

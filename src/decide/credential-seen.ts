@@ -40,10 +40,17 @@ export type PrincipalSeen =
   | { state: 'deleted'; name: string; since: string }
   /** It is there, in a form that this version does not know. */
   | { state: 'unreadable'; name: string }
-  /** `suspended`: no credential of it works for now. */
-  | { state: 'found'; uid: string; suspended: boolean; grant: Grant<Wish> }
+  | (Speaking & { state: 'found'; uid: string })
   /** `verifierKey`: the one that this process makes verifiers with. It is a matter of upkeep, whatever may be issued. */
-  | { state: 'self'; suspended: boolean; grant: Grant<Wish>; verifierKey?: VerifierKey | undefined };
+  | (Speaking & { state: 'self'; verifierKey?: VerifierKey | undefined });
+
+interface Speaking {
+  /** No credential of it works for now. */
+  suspended: boolean;
+  /** The issuer that is there under the name, if it can be read: whatever another one has issued, this one does not know. */
+  issuerUID: string | undefined;
+  grant: Grant<Wish>;
+}
 
 /** Everything that a decision about one object and its credential rests on. */
 export interface Observed {
@@ -75,6 +82,11 @@ export type Found = Observed & { principal: PrincipalSeen & { state: 'found' | '
 /** Whether whom it speaks for is there, and can be read. */
 export function speaks(principal: PrincipalSeen): principal is Found['principal'] {
   return principal.state === 'found' || principal.state === 'self';
+}
+
+/** Whether the issuer that is there has issued this; of one that speaks for nobody that is not asked. */
+export function isOfIssuer({ principal }: Pick<Observed, 'principal'>, { issuer }: Inputs): boolean {
+  return !speaks(principal) || principal.issuerUID === issuer.uid;
 }
 
 /** `Delete`: the end of a credential was refused; `Revoke`: what a status list is to say of it; all else is `Write`. */

@@ -52,10 +52,21 @@ function isOwnID({ metadata }: Credentialed, tokenID: string): boolean {
   return tokenID.startsWith(`${metadata.uid}.`);
 }
 
-/** The issuer on which the object's credential depends; undefined without a credential, and for a record that cannot be read. */
+/** The issuer of the credential in force; undefined where there is none, and for a record that cannot be read. */
 export function issuerOf(object: Credentialed): Inputs['issuer'] | undefined {
   const record = recordOf(object);
   return record === undefined || record === 'unknown' ? undefined : record.inputs.issuer;
+}
+
+/** The issuer (UID) of all that the status says: of the credential in force, or of what is left of one that was lost. */
+export function issuerUIDOf(object: Credentialed): string | undefined {
+  return issuerOf(object)?.uid ?? object.status?.issuerUID;
+}
+
+/** The issuer (UID) on which a credential of the object depends: the one in force, or one that was lost, in its overlap. */
+export function issuerInUse(object: Credentialed): string | undefined {
+  const isHeld = issuerOf(object) !== undefined || (object.status?.previous ?? []).length > 0;
+  return isHeld ? issuerUIDOf(object) : undefined;
 }
 
 /** The status with a credential as its Secret names it: copied from there, never from the spec of the moment. */
@@ -65,7 +76,7 @@ export function issuedStatus(
   { tokenID, revision, inputs }: Marks & { inputs: Inputs },
   now: Date,
 ): Status {
-  const { retry: _, revokedAt: __, ...old } = object.status ?? {};
+  const { retry: _, revokedAt: __, issuerUID: ___, ...old } = object.status ?? {};
   const { resourceVersion } = secret;
   return {
     ...old,
@@ -85,13 +96,12 @@ export function issuedStatus(
 /**
  * The credentials that live on beside a new one. The clock of the old one's end starts here: the API server has
  * acknowledged the Secret with the new one. One that replaces ends all before it: they may do as much as the last.
+ * So does one of another issuer: there they are worth nothing.
  */
-function supersededBy(
-  object: Credentialed,
-  tokenID: string,
-  { overlapSeconds, replaces = overlapSeconds === 0 }: Inputs,
-  now: Date,
-) {
+function supersededBy(object: Credentialed, tokenID: string, inputs: Inputs, now: Date) {
+  const { issuer, overlapSeconds } = inputs;
+  const isElsewhere = issuer.uid !== issuerUIDOf(object);
+  const replaces = isElsewhere || (inputs.replaces ?? overlapSeconds === 0);
   const last = replaces ? [] : overlapOf(object, overlapSeconds, now);
   const previous = replaces ? [] : [...livePrevious(object, now), ...last.map(old => heldForConsumers(object, old))];
   return { previous, rollout: newRollout(object, tokenID, dateOf(last[0]?.revokeAt), now) };
@@ -114,7 +124,7 @@ function overlapOf({ status }: Credentialed, overlapSeconds: number | undefined,
 export function lostStatus(object: Credentialed, overlapSeconds: number | undefined, now: Date): Status {
   const { observedGeneration, conditions, revision } = object.status ?? {};
   const previous = [...livePrevious(object, now), ...overlapOf(object, overlapSeconds, now)];
-  return { observedGeneration, conditions, revision, previous } as Status;
+  return { observedGeneration, conditions, revision, previous, issuerUID: issuerUIDOf(object) } as Status;
 }
 
 /** The status without a credential: what was issued is revoked, and the revision stays so that numbers are never given twice. */

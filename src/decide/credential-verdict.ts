@@ -4,7 +4,7 @@ import type { Credentialed } from '../api/credentialed.ts';
 import type { Inputs } from '../api/inputs.ts';
 import { isCutShort } from './change.ts';
 import { copyTrouble } from './copies.ts';
-import { type Observed, type Refused, type Step, secretNameOf, speaks } from './credential-seen.ts';
+import { isOfIssuer, type Observed, type Refused, type Step, secretNameOf, speaks } from './credential-seen.ts';
 import {
   dateOf,
   nextTime,
@@ -22,32 +22,36 @@ import type { CredentialKind } from './kind.ts';
 import { nextOfRollout, openRollout } from './rollout.ts';
 import { earliest } from './times.ts';
 
-function isExpired({ inputs }: Recorded, now: Date): boolean {
-  return inputs.expiresAt !== undefined && Date.parse(inputs.expiresAt) <= now.getTime();
+/** Whether its end has come. */
+export function isExpired({ expiresAt }: Inputs, now: Date): boolean {
+  return expiresAt !== undefined && Date.parse(expiresAt) <= now.getTime();
 }
 
-/** Whether the recorded credential has not ended and is where pods find it. */
-export function isInForce({ secret }: Observed, record: Recorded | undefined, now: Date): record is Recorded {
-  if (record === undefined || isExpired(record, now) || secret.state !== 'ours') return false;
+/** Whether the recorded credential has not ended, its issuer is there, and it is where pods find it. */
+export function isInForce(seen: Observed, record: Recorded | undefined, now: Date): record is Recorded {
+  const { secret } = seen;
+  if (record === undefined || isExpired(record.inputs, now) || secret.state !== 'ours') return false;
+  if (!isOfIssuer(seen, record.inputs)) return false;
   return secret.digest !== undefined && !differ(secret.digest, record.inputs.digest);
 }
 
 /** Ended for good: nothing renews it. */
 export function isOver(object: Credentialed, record: Recorded, now: Date): boolean {
-  return isExpired(record, now) && renewTimeOf(object, record.inputs) === undefined;
+  return isExpired(record.inputs, now) && renewTimeOf(object, record.inputs) === undefined;
 }
 
 /** What the conditions say of an object that has a record and nothing left to do. */
-export function verdictOf({ kind, object }: Observed, record: Recorded, grant: Grant<Wish>, now: Date): Verdict {
+export function verdictOf(seen: Observed, record: Recorded, grant: Grant<Wish>, now: Date): Verdict {
+  const { kind, object } = seen;
   if (!grant.allowed && grant.blocked.reason === 'Disabled') return grant.blocked;
-  if (isExpired(record, now)) {
+  if (isExpired(record.inputs, now)) {
     if (!grant.allowed && object.spec.rotation !== undefined) return grant.blocked;
     return stalled('Expired', `the credential ended at ${record.inputs.expiresAt}: ${kind.whenEnded}`);
   }
   if (grant.allowed) return endsSoon(kind, object, record, now) ?? issued(object, record.inputs);
-  // Nobody can verify what it signed, or nobody may let it in.
-  const unserved: Reason[] = ['IssuerNotFound', 'UnknownFormat', 'BotUserDisabled', 'Expired', 'UsernameTaken'];
-  if (unserved.includes(grant.blocked.reason)) return grant.blocked;
+  // Nobody can verify it, or nobody may let it in.
+  const unserved: Reason[] = ['BotUserDisabled', 'Expired', 'UsernameTaken'];
+  if (!isOfIssuer(seen, record.inputs) || unserved.includes(grant.blocked.reason)) return grant.blocked;
   if (grant.blocked.state === 'reconciling' && grant.blocked.reason !== 'SourceNotFound')
     return issued(object, record.inputs);
   // A ceiling that came later refuses the next issue and takes nothing away; a spec that asks for more is not served.
@@ -123,8 +127,8 @@ function restartTrouble(seen: Observed, now: Date): string | undefined {
 /** What the status says of what is recorded, and of what is wished for beside the credential. */
 function servedBy({ kind, object, principal }: Observed): object {
   const record = recordOf(object);
-  if (record === undefined || record === 'unknown' || !speaks(principal)) return {};
-  return kind.served(object, record.inputs, withinOf(principal.grant));
+  if (record === 'unknown' || !speaks(principal)) return {};
+  return kind.served(object, record?.inputs, withinOf(principal.grant));
 }
 
 /** Writes a status that says so, or rests until time alone changes something. */

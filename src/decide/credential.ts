@@ -6,8 +6,17 @@ import type { Change } from './change.ts';
 import { afterCopies, heldByCopies } from './copies.ts';
 import { deletion, revocation, revokedVerdict, withoutBotUser } from './credential-end.ts';
 import { isListedInvalid, issue, overlapSecondsOf, reissue } from './credential-issue.ts';
+import { isRendered, revise } from './credential-revision.ts';
 import { rolloutStep } from './credential-rollout.ts';
-import { type Found, type Observed, type OwnSecret, type Step, secretNameOf, speaks } from './credential-seen.ts';
+import {
+  type Found,
+  isOfIssuer,
+  type Observed,
+  type OwnSecret,
+  type Step,
+  secretNameOf,
+  speaks,
+} from './credential-seen.ts';
 import {
   hasFinalizer,
   isPaused,
@@ -34,9 +43,9 @@ import {
   verdictOf,
 } from './credential-verdict.ts';
 import { differ } from './digest.ts';
-import { type VerifierKey, type Wish, withinOf } from './grant.ts';
+import { type Wish, withinOf } from './grant.ts';
 import { afterListing } from './listing.ts';
-import { isLabelled, type Marks, marksOf, renderingOf, sameCredential } from './secret-metadata.ts';
+import { isLabelled, type Marks, marksOf, renderingOf } from './secret-metadata.ts';
 
 /** How often a Secret that is not ours is looked at again: no watch covers it. */
 const foreignSecretPollSeconds = 15;
@@ -150,25 +159,6 @@ function ownSecret(seen: Found, secret: OwnSecret, record: Recorded | undefined,
   return service(seen, record, now);
 }
 
-/** The same credential, written anew: no longer than it is recorded or wished for, whatever somebody wrote into the annotation. */
-function isRendered(seen: Found, made: Inputs, recorded: Inputs): boolean {
-  if (!sameCredential(made, recorded, seen.kind) || isDeepStrictEqual(made, recorded)) return false;
-  if (!seen.kind.isRevision(made, recorded, verifierKeyOf(seen))) return false;
-  return endOf(made) <= Math.max(endOf(recorded), endOf(revisedOf(seen, recorded)));
-}
-
-function revisedOf({ kind, principal }: Found, recorded: Inputs): Inputs {
-  return kind.revised(recorded, withinOf(principal.grant), verifierKeyOf({ principal }));
-}
-
-function verifierKeyOf({ principal }: Pick<Found, 'principal'>): VerifierKey | undefined {
-  return principal.state === 'self' ? principal.verifierKey : undefined;
-}
-
-function endOf({ expiresAt }: Inputs): number {
-  return expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(expiresAt);
-}
-
 /** What the Secret says of a credential of this object; an id of another object or revision was put there by somebody else. */
 function knownMarks({ metadata }: Credentialed, secret: OwnSecret): (Marks & { inputs: Inputs }) | undefined {
   const marks = marksOf(secret.metadata);
@@ -200,24 +190,14 @@ function service(seen: Found, record: Recorded, now: Date): Step {
     if (!confirmed.principal) return { do: 'confirm', what: 'principal' };
     if (!grant.allowed) return revocation(seen, grant.blocked, now); // what it was issued for is gone
   }
-  if (grant.allowed && record.inputs.issuer.uid !== grant.value.issuer.uid && !confirmed.issuer)
-    return { do: 'confirm', what: 'issuer' };
+  const isAnew = principal.issuerUID !== undefined && !isOfIssuer(seen, record.inputs);
+  if (isAnew && !confirmed.issuer) return { do: 'confirm', what: 'issuer' };
   const change = grant.allowed ? changeOf(seen, record, grant.value, now) : 'none';
   if (change !== 'none') return issue(seen, record, change, now);
   if (grant.allowed && !isOver(object, record, now) && isListedInvalid(seen, record))
     return issue(seen, record, 'lost', now);
-  const inputs = revisedOf(seen, record.inputs);
-  if (!isDeepStrictEqual(inputs, record.inputs)) {
-    const over = secret.state === 'ours' && !secret.unreadable ? secret : undefined;
-    // An ended credential is not looked after: what stands there may be another one. And where the key of the digests was lost
-    // nobody can say whose secret it is that would be let in from now on.
-    const isEdited = over?.digest === undefined || differ(over.digest, record.inputs.digest);
-    const isOurs = over?.digest === record.inputs.digest || !(isEdited || seen.kind.needsCredential(inputs));
-    if (over !== undefined && isOurs) return { do: 'render', over, record, inputs };
-    if (over !== undefined) return reissue(seen, record, 'edited', now);
-    // What has ended all the same gets no new life.
-    if (!isOver(object, { ...record, inputs }, now)) return reissue(seen, record, 'lost', now);
-  }
+  const revision = revise(seen, record, now);
+  if (revision !== undefined) return revision;
   const renewAt = renewTimeOf(object, record.inputs);
   if (renewAt !== undefined && renewAt <= now) return issue(seen, record, 'renewal', now);
   if (secret.state === 'ours' && !isOver(object, record, now)) {

@@ -45,6 +45,8 @@ export interface RobotWish extends CommonWish {
     host: string;
     /** Where a secret of one's own is read, and at which version; left out: it is generated. */
     source?: { name: string; key: string; uid: string; resourceVersion: string };
+    /** What is there is the recorded secret: only where it was read may have changed. */
+    unchanged?: true;
     /** What it may do, by project, each in the order of the API. `defaulted`: the spec does not say. */
     permissions: readonly { project: string; permissions: readonly Permission[]; defaulted?: true }[];
     /** Those among them that mean nothing at this issuer. */
@@ -73,6 +75,11 @@ export interface IssuerSeen {
   issuer: ClusterTokenIssuer | 'unreadable' | undefined;
   /** The labels of the namespace of whom it issues for, undefined while the namespace is not known. */
   namespaceLabels: Labels | undefined;
+}
+
+/** The UID of an issuer that is there and can be read. */
+export function uidOf({ issuer }: IssuerSeen): string | undefined {
+  return issuer === 'unreadable' ? undefined : issuer?.metadata.uid;
 }
 
 /** Whether the issuer of that name is there, stays, and serves the namespace. */

@@ -40,15 +40,15 @@ export interface CredentialKind {
   /** Whether revised inputs lack what is made from the credential in the Secret: then that has to be the one that was written there. */
   needsCredential: (revised: Inputs) => boolean;
   /**
-   * Whether what somebody has written into the Secret's annotation can be what `revised` asked for. Who may edit the annotation
-   * must not bring back what was superseded.
+   * Whether what somebody has written into the Secret's annotation can be what `revised` asked for, by what it asks for now. Who
+   * may edit the annotation must not bring back what was superseded, nor keep what is to be superseded.
    */
-  isRevision: (made: Inputs, recorded: Inputs, key: VerifierKey | undefined) => boolean;
+  isRevision: (made: Inputs, recorded: Inputs, revised: Inputs, key: VerifierKey | undefined) => boolean;
   /** The fields of the status that stay when the credential is lost and nothing is in force. */
   lasting: readonly string[];
   /**
    * The fields of the status that follow from the record, and from what is wished for and served without a new credential.
-   * Without a wish that may be served, what is in force stays so.
+   * Without a wish that may be served, what is in force stays so. `recorded` is undefined where the credential was lost, or never was.
    */
-  served: (object: Credentialed, recorded: Inputs, wish: Wish | undefined) => object;
+  served: (object: Credentialed, recorded: Inputs | undefined, wish: Wish | undefined) => object;
 }

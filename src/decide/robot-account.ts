@@ -1,10 +1,12 @@
+import { isDeepStrictEqual } from 'node:util';
 import { timestamp } from '../api/conditions.ts';
-import type { Credentialed } from '../api/credentialed.ts';
-import type { RobotInputs } from '../api/inputs.ts';
+import type { Inputs, RobotInputs } from '../api/inputs.ts';
 import type { RobotAccount } from '../api/robot-account.ts';
 import { askedChange, type Change, commonChange, lifeChange, strictest } from './change.ts';
+import { issuerUIDOf } from './credential-status.ts';
 import type { RobotWish, VerifierKey } from './grant.ts';
 import type { CredentialKind } from './kind.ts';
+import { sourceChange, withSource } from './own-secret.ts';
 import { endOf } from './times.ts';
 
 /**
@@ -26,26 +28,28 @@ export const robotAccounts: CredentialKind = {
     recorded.robot === undefined || wish.robot === undefined ? 'none' : ownChangeOf(recorded, wish),
   revised: (recorded, wish, key) => {
     if (recorded.robot === undefined) return recorded;
-    return withNewVerifier(wish?.robot === undefined ? recorded : withEnd(recorded, wish), key);
+    if (wish?.robot === undefined) return withNewVerifier(recorded, key);
+    return withNewVerifier(withSource(withEnd(recorded, wish), wish.robot), key);
   },
   revisable: ['expiresIn', 'notAfter', 'expiresAt', 'host'],
-  revisableOfRobot: ['verifier', 'verifierKey'],
+  revisableOfRobot: ['verifier', 'verifierKey', 'source'],
   needsCredential: ({ robot }) => robot?.verifier === toBeMade,
-  isRevision: (made, recorded, key) =>
-    made.robot !== undefined && recorded.robot !== undefined && isVerifierOf(made, recorded, key),
+  isRevision: (made, recorded, revised, key) =>
+    made.robot !== undefined &&
+    recorded.robot !== undefined &&
+    isVerifierOf(made, recorded, key) &&
+    [recorded, revised].some(({ robot }) => isDeepStrictEqual(made.robot.source, robot?.source)),
   lasting: ['id', 'fullName', 'createdAt', 'enabled', 'permissions', 'withoutEffect', 'lastUsed'],
-  served: (object, recorded, wish) => (recorded.robot === undefined ? {} : served(object, recorded, wish?.robot)),
+  served: (object, recorded, wish) => served(object as RobotAccount, recorded, wish?.robot),
 };
 
-/** By where it is read and at which version, never by a hash: a hash of what people choose gives it away. */
+/** The number that a robot has at this issuer, also while its secret is lost. */
+export function numberAt(robot: RobotAccount, issuer: { uid: string }): number | undefined {
+  return issuerUIDOf(robot) === issuer.uid ? robot.status?.id : undefined;
+}
+
 function ownChangeOf({ robot: recorded, ...others }: RobotInputs, { robot, ...wish }: RobotWish): Change {
-  const [old, source] = [recorded.source, robot.source];
-  const same =
-    old?.uid === source?.uid &&
-    old?.resourceVersion === source?.resourceVersion &&
-    old?.name === source?.name &&
-    old?.key === source?.key;
-  return strictest(same ? 'none' : 'rotated', askedChange({ ...others, robot: recorded }, wish));
+  return strictest(sourceChange(recorded, robot), askedChange({ ...others, robot: recorded }, wish));
 }
 
 /**
@@ -95,19 +99,27 @@ function withEnd(recorded: RobotInputs, { expiresIn, notAfter, robot: { host } }
 /**
  * What is in force is what the issuer has allowed, and until it has allowed something else that stays, less what the spec has
  * taken away since: for less nobody has to ask. It is never read out of the Secret: who may edit that must not give a robot
- * more than its spec does.
+ * more than its spec does. What another issuer has allowed is nothing at this one.
  */
-function served(object: Credentialed, recorded: RobotInputs, wish: RobotWish['robot'] | undefined): object {
-  const { spec, status } = object as RobotAccount; // the inputs say that it is one
-  const { permissions, withoutEffect } = wish ?? stillServed(spec, status);
+function served(robot: RobotAccount, recorded: Inputs | undefined, wish: RobotWish['robot'] | undefined): object {
+  const { spec, status } = robot;
+  const made = recorded?.robot && madeOf(robot, recorded);
+  if (made === undefined && status?.fullName === undefined) return {};
+  const isHere = recorded === undefined || recorded.issuer.uid === issuerUIDOf(robot);
+  const { permissions, withoutEffect } = (made && wish) ?? stillServed(spec, isHere ? status : undefined);
   return {
-    id: recorded.robot.id,
-    fullName: recorded.username,
-    createdAt: status?.createdAt ?? recorded.issuedAt,
+    ...made,
     enabled: spec.disabled !== true,
     permissions,
     withoutEffect: withoutEffect?.length === 0 ? undefined : withoutEffect,
   };
+}
+
+/** What an issuer has made of it. */
+function madeOf(robot: RobotAccount, recorded: RobotInputs): object {
+  const { createdAt = recorded.issuedAt } = robot.status ?? {};
+  const isNew = numberAt(robot, recorded.issuer) === undefined;
+  return { id: recorded.robot.id, fullName: recorded.username, createdAt: isNew ? recorded.issuedAt : createdAt };
 }
 
 /** What is in force and still in the spec. One that names no permissions takes none away. */

@@ -4,11 +4,11 @@ import { robotMinting } from '../../src/controllers/robot-minting.ts';
 import { RobotSources } from '../../src/controllers/robot-sources.ts';
 import { decide } from '../../src/decide/credential.ts';
 import type { Step } from '../../src/decide/credential-seen.ts';
-import type { SourceSeen } from '../../src/decide/robot-grant.ts';
+import type { SourceSeen } from '../../src/decide/own-secret.ts';
 import { isGeneratedSecret } from '../../src/issuers/registry/secrets.ts';
 import { Verifiers } from '../../src/issuers/registry/verifiers.ts';
 import { now } from '../decide/healthy.ts';
-import { fresh, seen, served, uid } from '../decide/robots.ts';
+import { fresh, registry, seen, served, uid } from '../decide/robots.ts';
 import { clientOf, configOf, json, localServer } from '../kube/local-server.ts';
 
 const signal = new AbortController().signal;
@@ -64,6 +64,16 @@ test('a generated secret stands in the Secret, and what it is checked by in the 
 test('a robot keeps its number', async () => {
   const mint = await mintOf();
   expect(await mint(served, issueOf({ secret: gone }), signal)).toMatchObject({ inputs: { robot: { id: 17 } } });
+});
+
+test.each<[string, string | undefined, number]>([
+  ['keeps its number at its issuer', registry.metadata.uid, 17],
+  ['gets another one at an issuer that has taken the name of its own', 'gone', 18],
+  ['gets another one where nobody can tell whose it was', undefined, 18],
+])('a robot whose secret was lost %s', async (_, issuerUID, id) => {
+  const mint = await mintOf();
+  const robot = { ...served, status: { id: 17, fullName: 'robot_payments+ci', ...(issuerUID && { issuerUID }) } };
+  expect(await mint(robot, issueOf({ robot, secret: gone }), signal)).toMatchObject({ inputs: { robot: { id } } });
 });
 
 test('a secret of its own is read at the version that was decided about', async () => {

@@ -8,7 +8,7 @@ import type { Revocation } from '../../src/api/revocation.ts';
 import { botTokens, botUserNameOf } from '../../src/decide/bot-token.ts';
 import { tokenGrant } from '../../src/decide/bot-token-grant.ts';
 import type { Observed, OwnSecret, PrincipalSeen, Refused, SecretSeen } from '../../src/decide/credential-seen.ts';
-import { isSuspended } from '../../src/decide/grant.ts';
+import { isSuspended, uidOf } from '../../src/decide/grant.ts';
 import type { TargetsSeen } from '../../src/decide/rollout.ts';
 import { type SecretMetadata, wantedMetadata } from '../../src/decide/secret-metadata.ts';
 
@@ -169,8 +169,10 @@ function botUserSeen(o: Pick<Situation, 'token' | 'botUser' | 'issuer' | 'rivals
   if (o.botUser === 'unreadable') return { state: 'unreadable', name };
   const { deletionTimestamp: since } = o.botUser.metadata;
   if (since !== undefined) return { state: 'deleted', name, since };
-  const grant = tokenGrant(o.token, o.botUser, o.rivals, { issuer: o.issuer, namespaceLabels: {} }, now);
-  return { state: 'found', uid: o.botUser.metadata.uid, suspended: isSuspended(o.botUser, now), grant };
+  const around = { issuer: o.issuer, namespaceLabels: {} };
+  const grant = tokenGrant(o.token, o.botUser, o.rivals, around, now);
+  const { uid } = o.botUser.metadata;
+  return { state: 'found', uid, suspended: isSuspended(o.botUser, now), issuerUID: uidOf(around), grant };
 }
 
 export function withSpec(spec: Partial<BotToken['spec']>, token: BotToken = served): BotToken {

@@ -5,7 +5,7 @@ import { revokeFinalizer } from '../../src/api/names.ts';
 import { RobotAccount } from '../../src/api/robot-account.ts';
 import { decide } from '../../src/decide/credential.ts';
 import type { Observed, OwnSecret, SecretSeen, Step } from '../../src/decide/credential-seen.ts';
-import { isSuspended, type VerifierKey } from '../../src/decide/grant.ts';
+import { isSuspended, uidOf, type VerifierKey } from '../../src/decide/grant.ts';
 import { robotAccounts } from '../../src/decide/robot-account.ts';
 import { type RobotSeen, robotGrant } from '../../src/decide/robot-grant.ts';
 import { wantedMetadata } from '../../src/decide/secret-metadata.ts';
@@ -130,6 +130,7 @@ export function seen(change: Partial<Situation> = {}): Observed {
     principal: {
       state: 'self',
       suspended: isSuspended(robot, at),
+      issuerUID: uidOf(around),
       grant: robotGrant(robot, around, at),
       verifierKey: change.verifierKey,
     },

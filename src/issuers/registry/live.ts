@@ -16,33 +16,43 @@ export interface SecretMetadata {
  * its overlap, or in the Secret with a revision above the recorded one (then the record is still to come).
  *
  * Who may edit the Secret gives a robot neither another secret (a verifier is made with a key that only the operator has) nor
- * more permissions: those are the ones that the status says were allowed, less what the spec has taken away since.
+ * more permissions: those are the ones that the status says were allowed, less what the spec has taken away since. What another
+ * issuer has issued and allowed is worth nothing at this one, even if that had the same name.
  */
 export function accountOf(
   robot: RobotAccount,
   issuer: { uid: string },
   secret: SecretMetadata | undefined,
 ): Account | undefined {
-  const { metadata, spec, status } = robot;
+  const { metadata, spec } = robot;
   if (metadata.deletionTimestamp !== undefined) return undefined;
-  const recorded = robotInputs(parseInputs(status?.issued?.inputs));
-  // Another issuer under the old name: what the old one has issued is worth nothing at this one.
-  if (recorded !== undefined && recorded.issuer.uid !== issuer.uid) return undefined;
   const newest = unrecorded(robot, issuer, secret);
-  const fullName = recorded?.username ?? status?.fullName ?? newest?.username;
-  const verifiers = [...recordedVerifiers(robot, recorded, newest), ...(newest === undefined ? [] : [newest.live])];
+  const known = knownAt(issuer, robot);
+  const recorded = recordOf(known);
+  const fullName = recorded?.username ?? known.status?.fullName ?? newest?.username;
+  const verifiers = [...recordedVerifiers(known, recorded, newest), ...(newest === undefined ? [] : [newest.live])];
   if (fullName === undefined || verifiers.length === 0) return undefined;
   return {
     uid: metadata.uid,
     fullName,
     verifiers,
-    grants: grantsOf(robot),
+    grants: grantsOf(known),
     disabled: spec.disabled === true,
     expiresAt: earliest(
       newest === undefined && recorded !== undefined ? endOf(recorded, spec) : undefined,
       spec.notAfter,
     ),
   };
+}
+
+/** Without its status where that is of another issuer; one that does not say of which is of none. */
+function knownAt({ uid }: { uid: string }, robot: RobotAccount): RobotAccount {
+  const { status, ...bare } = robot;
+  return uid === (recordOf(robot)?.issuer.uid ?? status?.issuerUID) ? robot : bare;
+}
+
+function recordOf({ status }: RobotAccount): RobotInputs | undefined {
+  return robotInputs(parseInputs(status?.issued?.inputs));
 }
 
 /** Beside a newer one each ends by itself: what the Secret says of that one must not prolong the life of another. */

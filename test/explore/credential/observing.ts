@@ -4,7 +4,7 @@ import { managedLabel } from '../../../src/api/names.ts';
 import { isOlder } from '../../../src/api/object.ts';
 import { SecretReadings } from '../../../src/controllers/secret-readings.ts';
 import { claimsSecret, type Observed, type SecretSeen, secretNameOf } from '../../../src/decide/credential-seen.ts';
-import { issuerOf } from '../../../src/decide/credential-status.ts';
+import { issuerInUse } from '../../../src/decide/credential-status.ts';
 import type { StoredSecret } from '../../decide/api-server.ts';
 import { type Beside, type Contents, secretUID } from './contents.ts';
 import type { Walked } from './kind.ts';
@@ -140,5 +140,5 @@ export function isWatched({ metadata }: StoredSecret): boolean {
 
 /** As the controller of issuers counts. */
 export function countsForIssuer(issuer: ClusterTokenIssuer, object: Credentialed): boolean {
-  return issuerOf(object)?.uid === issuer.metadata.uid;
+  return issuerInUse(object) === issuer.metadata.uid;
 }

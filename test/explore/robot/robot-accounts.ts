@@ -6,10 +6,11 @@ import { RobotAccount } from '../../../src/api/robot-account.ts';
 import { SecretValue } from '../../../src/base/secret-value.ts';
 import { rendered } from '../../../src/controllers/secret-writes.ts';
 import type { PrincipalSeen, Step } from '../../../src/decide/credential-seen.ts';
-import { isSuspended } from '../../../src/decide/grant.ts';
+import { isSuspended, uidOf } from '../../../src/decide/grant.ts';
 import { robotInputsOf } from '../../../src/decide/inputs-of.ts';
-import { type AuthoritySeen, decide as decideIssuer } from '../../../src/decide/registry-issuer.ts';
-import { robotAccounts, toBeMade } from '../../../src/decide/robot-account.ts';
+import { decide as decideIssuer } from '../../../src/decide/registry-issuer.ts';
+import type { AuthoritySeen } from '../../../src/decide/registry-issuer-seen.ts';
+import { numberAt, robotAccounts, toBeMade } from '../../../src/decide/robot-account.ts';
 import { robotGrant, type SourceSeen } from '../../../src/decide/robot-grant.ts';
 import { accountOf } from '../../../src/issuers/registry/live.ts';
 import { withoutEffect } from '../../../src/issuers/registry/permissions.ts';
@@ -81,7 +82,7 @@ function principal(sight: Sight<RobotAccount, Surroundings>, robot: RobotAccount
   };
   const grant = robotGrant(robot, seen, sight.now);
   const verifierKey = keySeen(sight.beside());
-  return { state: 'self', suspended: isSuspended(robot, sight.now), grant, verifierKey };
+  return { state: 'self', suspended: isSuspended(robot, sight.now), issuerUID: uidOf(seen), grant, verifierKey };
 }
 
 function sourceSeen(source: Source | undefined): SourceSeen {
@@ -103,8 +104,8 @@ function minted(robot: RobotAccount, step: Step & { do: 'issue' }, { nonce, now,
   if (source !== undefined && (found?.uid !== source.uid || found.at !== source.resourceVersion)) return undefined;
   const secret = source === undefined ? `made:${tokenID}` : found?.value;
   if (secret === undefined) return undefined;
-  // Numbers are never given twice: a robot that has one keeps it.
-  const id = robot.status?.id ?? 10 * revision + nonce;
+  // Numbers are never given twice: a robot that has one keeps it. An issuer that was made anew begins anew.
+  const id = numberAt(robot, wish.issuer) ?? 10 * revision + nonce;
   const { key } = seen ?? surroundings;
   const verifier = verifierOf({ uid, revision, key }, secret);
   const inputs = robotInputsOf(robot, step, { id, verifier, verifierKey: key, now });

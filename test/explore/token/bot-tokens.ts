@@ -10,6 +10,7 @@ import { botUserGrant, tokenGrant } from '../../../src/decide/bot-token-grant.ts
 import { decide as decideBot } from '../../../src/decide/bot-user.ts';
 import type { PrincipalSeen } from '../../../src/decide/credential-seen.ts';
 import { livePrevious, recordOf } from '../../../src/decide/credential-status.ts';
+import { uidOf } from '../../../src/decide/grant.ts';
 import { tokenInputsOf } from '../../../src/decide/inputs-of.ts';
 import { decide as decideIssuer } from '../../../src/decide/issuer.ts';
 import type { BotTokenClaims } from '../../../src/issuers/jwt/claims.ts';
@@ -80,8 +81,10 @@ function principal(sight: Sight<BotToken, BotUser>, token: BotToken): PrincipalS
   if (bot === undefined) return { state: 'absent', name: botUserNameOf(token) };
   const { deletionTimestamp: since } = bot.metadata;
   if (since !== undefined) return { state: 'deleted', name: botUserNameOf(token), since };
-  const grant = tokenGrant(token, bot, [], { issuer: sight.issuer(), namespaceLabels: {} }, sight.now);
-  return { state: 'found', uid: bot.metadata.uid, suspended: bot.spec.disabled === true, grant };
+  const around = { issuer: sight.issuer(), namespaceLabels: {} };
+  const grant = tokenGrant(token, bot, [], around, sight.now);
+  const suspended = bot.spec.disabled === true;
+  return { state: 'found', uid: bot.metadata.uid, suspended, issuerUID: uidOf(around), grant };
 }
 
 function isLiveIn(

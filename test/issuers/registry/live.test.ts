@@ -17,6 +17,14 @@ function withSpec(change: Partial<RobotAccount['spec']>, robot = served): RobotA
   return { ...robot, spec: { ...robot.spec, ...change } };
 }
 
+/** Its Secret was taken by somebody else: what is left is of this issuer. */
+function lost(...of: [issuerUID?: string | undefined]): RobotAccount {
+  const [issuerUID] = of.length === 0 ? [issuer.uid] : of;
+  const { issued: _, tokenID: __, ...left } = served.status ?? {};
+  const status = { ...left, previous: [overlapping], ...(issuerUID !== undefined && { issuerUID }) };
+  return { ...served, status };
+}
+
 /** The Secret with a credential of this revision, as its annotations say it. */
 function secretOf(revision: number, change: Partial<RobotInputs> = {}, owner = uid) {
   const made = { ...inputs, robot: { id: 17, verifier: `of-revision-${revision}` }, ...change };
@@ -68,11 +76,27 @@ describe('which secrets are live', () => {
   });
 
   test('one that was lost and has no record any more, in its overlap', () => {
-    const { issued: _, tokenID: __, ...lost } = served.status ?? {};
-    const robot = { ...served, status: { ...lost, previous: [overlapping] } } as RobotAccount;
-    expect(accountOf(robot, issuer, undefined)?.verifiers).toEqual([
+    expect(accountOf(lost(), issuer, undefined)?.verifiers).toEqual([
       expect.objectContaining({ verifier: 'of-revision-2' }),
     ]);
+  });
+
+  test.each<[string, RobotAccount]>([
+    ['at another issuer that has taken the name of the one that issued it', lost('gone')],
+    ['where nobody can tell who issued it', lost(undefined)],
+  ])('none that was lost, %s', (_, robot) => {
+    expect(accountOf(robot, issuer, undefined)).toBeUndefined();
+    const seen = accountOf(robot, issuer, secretOf(4));
+    // As the very first one: what the other one has allowed is nothing here.
+    expect(seen).toMatchObject({ verifiers: [{ revision: 4 }], grants: [] });
+  });
+
+  test('the one that an issuer made anew has issued, before it is recorded there: without what the old one has recorded', () => {
+    const anew = { ...inputs.issuer, uid: 'made-anew' };
+    const made = secretOf(4, { issuer: anew, username: 'ci_payments+ci' });
+    const seen = accountOf(withStatus({ previous: [overlapping] }), anew, made);
+    expect(seen).toMatchObject({ fullName: 'ci_payments+ci', verifiers: [{ revision: 4 }], grants: [] });
+    expect(seen?.verifiers).toHaveLength(1);
   });
 
   test.each<[string, Parameters<typeof accountOf>]>([
@@ -137,11 +161,15 @@ test.each([
   ['90d', '2027-01-30T00:00:00Z'],
   ['360d', '2027-01-30T00:00:00Z'],
   ['never', '2027-01-30T00:00:00Z'],
-])('a life of %s, asked for and still to be recorded, ends at %s: at the earlier of the two', (expiresIn, end) => {
-  expect(accountOf(withSpec({ expiresIn }), issuer, undefined)?.expiresAt).toEqual(new Date(end));
-  const [first] = accountOf(withSpec({ expiresIn }), issuer, secretOf(4))?.verifiers ?? [];
-  expect(first?.until).toEqual(new Date(end));
-});
+])(
+  'a life of %s, asked for and still to be recorded, ends at %s: at the earlier of the two',
+  (expiresIn, end) => {
+    const robot = withSpec({ expiresIn });
+    expect(accountOf(robot, issuer, undefined)?.expiresAt).toEqual(new Date(end));
+    const [first] = accountOf(robot, issuer, secretOf(4))?.verifiers ?? [];
+    expect(first?.until).toEqual(new Date(end));
+  },
+);
 
 test('disabled and the absolute end are as the spec has them, before the status says so', () => {
   const robot = withSpec({ disabled: true, notAfter: '2026-12-01T00:00:00Z' });

@@ -1,0 +1,47 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Inputs } from '../api/inputs.ts';
+import { reissue } from './credential-issue.ts';
+import type { Found, Step } from './credential-seen.ts';
+import type { Recorded } from './credential-status.ts';
+import { isOver } from './credential-verdict.ts';
+import { differ } from './digest.ts';
+import { type VerifierKey, withinOf } from './grant.ts';
+import { sameCredential } from './secret-metadata.ts';
+
+// What is wished for and comes without a new credential, but with its Secret written anew.
+
+/** The step that brings the recorded credential to what is wished for; undefined where nothing is to be done about it. */
+export function revise(seen: Found, record: Recorded, now: Date): Step | undefined {
+  const { kind, object, secret } = seen;
+  const inputs = revisedOf(seen, record.inputs);
+  const ends = isOver(object, { ...record, inputs }, now);
+  if (isDeepStrictEqual(inputs, record.inputs)) return undefined;
+  const over = secret.state === 'ours' && !secret.unreadable ? secret : undefined;
+  // An ended credential is not looked after: what stands there may be another one. And where the key of the digests was lost
+  // nobody can say whose secret it is that would be let in from now on.
+  const isEdited = over?.digest === undefined || differ(over.digest, record.inputs.digest);
+  const isOurs = over?.digest === record.inputs.digest || !(isEdited || kind.needsCredential(inputs));
+  if (over !== undefined && isOurs) return { do: 'render', over, record, inputs };
+  if (over !== undefined) return reissue(seen, record, 'edited', now);
+  // What has ended all the same gets no new life.
+  return ends ? undefined : reissue(seen, record, 'lost', now);
+}
+
+/** The same credential, written anew: no longer than it is recorded or wished for, whatever somebody wrote into the annotation. */
+export function isRendered(seen: Found, made: Inputs, recorded: Inputs): boolean {
+  if (!sameCredential(made, recorded, seen.kind) || isDeepStrictEqual(made, recorded)) return false;
+  if (!seen.kind.isRevision(made, recorded, verifierKeyOf(seen))) return false;
+  return endOf(made) <= Math.max(endOf(recorded), endOf(revisedOf(seen, recorded)));
+}
+
+function revisedOf({ kind, principal }: Found, recorded: Inputs): Inputs {
+  return kind.revised(recorded, withinOf(principal.grant), verifierKeyOf({ principal }));
+}
+
+function verifierKeyOf({ principal }: Pick<Found, 'principal'>): VerifierKey | undefined {
+  return principal.state === 'self' ? principal.verifierKey : undefined;
+}
+
+function endOf({ expiresAt }: Inputs): number {
+  return expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(expiresAt);
+}
