@@ -78,7 +78,7 @@ async function run(flags: Flags, log: Log, signal: AbortSignal): Promise<void> {
   const keys = new SigningKeys({ client, namespace, secrets: caches.secrets });
   const owns = (uid: string) => shards.owns(uid);
   const statusLists = new StatusLists({ client, caches, namespace, identity, owns, clock, log });
-  const chains = new SigningChains({ client, namespace, secrets: caches.secrets, issuers: caches.issuers, clock, log });
+  const chains = new SigningChains({ client, namespace, secrets: caches.secrets, issuers: caches.issuers, log });
   const robotIDs = new RobotIDs({ client, namespace });
   const { verifierKeys: keysAtStart } = installation;
   const verifierKeys = new VerifierKeys({ client, namespace, secrets: caches.secrets, keys: keysAtStart, clock, log });

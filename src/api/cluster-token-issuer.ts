@@ -5,7 +5,7 @@ import { limitLists, limits } from './limits.ts';
 import { NamespaceSelection } from './namespace-selection.ts';
 import { objectFields, statusFields, unseen } from './object.ts';
 import { RegistryIssuer } from './registry-issuer.ts';
-import { guarded, mapBy, opaque, type Rule, time } from './schema.ts';
+import { guarded, mapBy, opaque, type Rule, setOf, time } from './schema.ts';
 
 /**
  * The types of issuers: the schema of each, and the lists of `limits` that mean something for it. A new type is a new
@@ -96,7 +96,7 @@ export const mostKeys = 32;
 
 const withdrawnKey = z
   .object({
-    kid: key.shape.kid.describe('The id that the key had.'),
+    kid: key.shape.kid.describe('The id that the key had; for type `registry` the SHA-256 fingerprint of the CA.'),
     since: time().describe('When it was stopped.'),
     secretName: key.shape.secretName.describe('The Secret that held the private half.'),
   })
@@ -114,7 +114,7 @@ const status = z
     withdrawnKeys: mapBy('kid', withdrawnKey, { max: mostWithdrawnKeys })
       .exactOptional()
       .describe(
-        'Keys that the annotation `botmint.dev/retire-key` stopped: they are not published any more and never come back, and each token that one of them signed is replaced.',
+        'Keys, or CAs of type `registry`, that the annotation `botmint.dev/retire-key` stopped: they are not published any more and never come back. Each token of a BotToken that one of them signed is replaced.',
       ),
     rootCertBundle: z
       .string()
@@ -122,6 +122,11 @@ const status = z
       .exactOptional()
       .describe(
         'Type `registry`: the certificates (PEM) by which a registry verifies tokens. It belongs into the file that `auth.token.rootcertbundle` in the configuration of the registry names, which is read only when the registry starts. It changes years before the old certificates end.',
+      ),
+    rootCertFingerprints: setOf(z.string().max(64), { max: 16 })
+      .exactOptional()
+      .describe(
+        'The SHA-256 fingerprints (64 hex digits) of the certificates in `rootCertBundle`, in its order. The annotation `botmint.dev/retire-key` with one of them takes that CA out, at once and for good.',
       ),
   })
   .describe('What botmint has seen and done. Only botmint writes it.');

@@ -71,7 +71,7 @@ export const reasons = {
   KeysPublished: { cause: 'The signing keys are made and published.', on: { ClusterTokenIssuer: ['ready'] } },
   BundleChanged: {
     cause:
-      'The issuer of type `registry` has a new CA, which stands in `status.rootCertBundle` beside the old one. The message says from when on it signs.',
+      'The issuer of type `registry` has a new CA, which stands in `status.rootCertBundle` beside the old one; the message says from when on it signs. Or the annotation `botmint.dev/retire-key` has taken one out, and another one signs.',
     remedy: 'Give every registry the new bundle as its `rootcertbundle`, and restart it.',
     on: { ClusterTokenIssuer: ['ready'] },
   },
@@ -227,7 +227,8 @@ export const reasons = {
   KeyNotFound: {
     cause:
       'The annotation `botmint.dev/retire-key` names a key that the issuer does not publish. Nothing is stopped because of it, and the issuer goes on signing.',
-    remedy: 'Correct the annotation: the ids are in `status.keys`. Or take it off.',
+    remedy:
+      'Correct the annotation: the ids are in `status.keys`, for type `registry` in `status.rootCertFingerprints`. Or take it off.',
     on: { ClusterTokenIssuer: ['ready'] },
   },
   InUse: {

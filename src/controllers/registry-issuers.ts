@@ -8,11 +8,13 @@ import { inUseFinalizer } from '../api/names.ts';
 import { type RobotAccount, robotAccountKind } from '../api/robot-account.ts';
 import { unreachable } from '../base/errors.ts';
 import { issuerInUse, recordOf } from '../decide/credential-status.ts';
-import { decide, type Observed, type Step } from '../decide/registry-issuer.ts';
+import { decide } from '../decide/registry-issuer.ts';
+import type { Observed, Step } from '../decide/registry-issuer-seen.ts';
 import { earliest } from '../decide/times.ts';
 import type { Outcome } from '../kube/controller.ts';
 import type { Key } from '../kube/objects.ts';
 import { unknownIssuer } from './caches.ts';
+import { ChainWrites } from './chain-writes.ts';
 import { Kept } from './kept.ts';
 import type { SigningChains } from './signing-chains.ts';
 import { countLive, restOf, restUntil, Unsettled, type World } from './world.ts';
@@ -25,11 +27,13 @@ export class RegistryIssuers {
   readonly #world: World;
   readonly #issuers: Kept<ClusterTokenIssuer>;
   readonly #chains: SigningChains;
+  readonly #writes: ChainWrites;
 
   constructor(world: World, chains: SigningChains) {
     this.#world = world;
     this.#issuers = new Kept(world.client, clusterTokenIssuerKind, world.caches.issuers);
     this.#chains = chains;
+    this.#writes = new ChainWrites({ ...world, readings: chains.readings });
   }
 
   async reconcile(key: Key, signal: AbortSignal): Promise<Outcome> {
@@ -69,13 +73,12 @@ export class RegistryIssuers {
         await this.#issuers.release(issuer, inUseFinalizer, signal);
         return;
       case 'read':
-        return this.#chains.inspect(issuer, step.what === 'leaf' ? 'leaf' : 'ca', signal);
+        await this.#chains.readings.read(issuer.metadata.uid, step.what === 'leaf' ? 'leaf' : 'ca', signal);
+        return;
       case 'make':
-        return step.what === 'leaf'
-          ? this.#chains.makeLeaf(issuer, signal)
-          : this.#chains.makeAuthority(issuer, step.what === 'successor' ? 'successor' : 'current', signal);
+        return this.#writes.make(issuer, step.what, signal);
       case 'promote':
-        return this.#chains.promote(issuer, signal);
+        return this.#writes.promote(issuer, signal);
       case 'write-status': {
         const written = await this.#issuers.patchStatus(issuer, step.patch, signal);
         const always = step.because === 'bundle';

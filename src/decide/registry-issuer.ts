@@ -1,112 +1,62 @@
-import type { IssuerOf } from '../api/cluster-token-issuer.ts';
+import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
 import { timestamp, type Verdict } from '../api/conditions.ts';
+import { retireKeyAnnotation } from '../api/names.ts';
 import { mergePatch } from '../base/merge-patch.ts';
-import { inUse, saying, type UseSeen, withoutFinalizer } from './issuer-in-use.ts';
+import { inUse, saying, withoutFinalizer } from './issuer-in-use.ts';
+import { withdrawnKeysOf } from './issuer-seen.ts';
+import { bundleOf, isIn, publicationOf, unknownAuthorities } from './registry-bundle.ts';
+import type { AuthoritySecretSeen, AuthoritySeen, LeafSeen, Observed, Step } from './registry-issuer-seen.ts';
 import { earliest } from './times.ts';
+import { isStopped } from './withdrawn-keys.ts';
 
 const day = 24 * 3600 * 1000;
 /** So long before a CA ends its successor stands in the bundle: registries are restarted at least that often. */
 export const successorAhead = 730 * day;
 /** So long before its end it hands over: a registry that has not been given its successor by then refuses tokens. */
 export const handOverAhead = 365 * day;
-/** So long people are told of a CA that signs though no registry may know it yet. */
+/** So long people are told of a change that no registry may know yet: a CA that signs, or one that is stopped. */
 const newFor = 90 * day;
-/** A bundle of more is a sign of somebody who deletes Secrets again and again. */
-export const mostAuthorities = 8;
-
-/** The certificate of a CA. */
-export interface AuthoritySeen {
-  /** In PEM. */
-  certificate: string;
-  fingerprint: string;
-  validFrom: Date;
-  validTo: Date;
-}
-
-/** The Secret of the CA: the one that signs leaves, and its successor where there is one. */
-export type AuthoritySecretSeen =
-  | { state: 'missing' }
-  /** It has not been looked at since it changed. */
-  | { state: 'unread' }
-  /** It holds no CA. */
-  | { state: 'invalid'; message: string }
-  | { state: 'intact'; current: AuthoritySeen; next: AuthoritySeen | undefined };
-
-/** The Secret of the leaf, whose key signs tokens. */
-export type LeafSeen =
-  | { state: 'missing' | 'unread' | 'invalid' }
-  /** `by`: which CA of the bundle or of the Secret has signed it. */
-  | { state: 'intact'; by: AuthoritySeen | undefined; validFrom: Date; renewAt: Date };
-
-export interface Observed extends UseSeen {
-  issuer: IssuerOf<'registry'>;
-  /** What `status.rootCertBundle` holds. */
-  published: readonly AuthoritySeen[];
-  authoritySecret: { name: string } & AuthoritySecretSeen;
-  leaf: LeafSeen;
-}
-
-export type Step =
-  | { do: 'add-finalizer' }
-  | { do: 'remove-finalizer' }
-  /** Count its credentials live: the cache alone never takes the finalizer off. */
-  | { do: 'confirm-credentials' }
-  /** Read the Secret live. */
-  | { do: 'read'; what: 'authority' | 'leaf' }
-  /** A new CA in a new Secret, a successor beside the CA that is there, or a new leaf in the place of the old one. */
-  | { do: 'make'; what: 'authority' | 'successor' | 'leaf' }
-  /** The successor takes the place of the CA. */
-  | { do: 'promote' }
-  /** `bundle`: registries have to be given a new CA, and people are told, whatever the conditions said before. */
-  | { do: 'write-status'; patch: object; because: 'bundle' | 'state'; verdict: Verdict }
-  | { do: 'rest'; until: Date | undefined };
 
 /**
  * Pure and total. A CA of ten years certifies leaves of ninety days, whose keys sign. Registries read the bundle of CAs only when
  * they start, so a CA is in the bundle long before it signs anything, and stays there until it ends. Only a CA whose Secret somebody
- * deleted is followed by one that no registry knows; what the old one has certified is used until it has to be renewed.
+ * deleted is followed by one that no registry knows; what the old one has certified is used until it has to be renewed. One that is
+ * stopped leaves the bundle when another one and its leaf are there: until that write, registries believe what is signed.
  */
 export function decide(seen: Observed, now: Date): Step {
   const free = withoutFinalizer(seen.issuer);
   if (free !== undefined) return free;
   const isLeaving = seen.issuer.metadata.deletionTimestamp !== undefined;
   const step = chainStep(seen, now);
-  // No registry would get to know a new CA of an issuer that goes.
-  if (step !== undefined && !(isLeaving && step.do === 'make' && step.what !== 'leaf')) return step;
+  // No registry would get to know a new CA of an issuer that goes, but one of which the old one has leaked.
+  const isVain = isLeaving && step?.do === 'make' && (step.what === 'authority' || step.what === 'successor');
+  if (step !== undefined && !isVain) return step;
   const end = isLeaving ? inUse(seen, 'delete their RobotAccounts') : undefined;
   if (end !== undefined && end.do !== 'say') return end;
   return statusWrite(seen, end?.verdict ?? verdictOf(seen, now), now) ?? { do: 'rest', until: nextTime(seen, now) };
 }
 
 /** What the chain lacks; undefined when it is whole, or nothing of ours can make it so. */
-function chainStep({ authoritySecret: secret, leaf, published }: Observed, now: Date): Step | undefined {
+function chainStep({ issuer, authoritySecret: secret, leaf, published }: Observed, now: Date): Step | undefined {
   if (secret.state === 'unread') return { do: 'read', what: 'authority' };
   if (secret.state === 'missing') return { do: 'make', what: 'authority' };
   if (secret.state === 'invalid' || now < secret.current.validFrom) return undefined;
-  const { current, next } = secret;
+  const { current } = secret;
+  const next = secret.next !== undefined && isStopped(secret.next.fingerprint, issuer) ? undefined : secret.next;
+  if (isStopped(current.fingerprint, issuer))
+    return next === undefined ? { do: 'make', what: 'replacement' } : { do: 'promote' };
   if (next === undefined && before(current.validTo, successorAhead) <= now) return { do: 'make', what: 'successor' };
   // Nothing is certified by a successor before it is in the bundle: the status is written first.
   if (next !== undefined && before(current.validTo, handOverAhead) <= now && isIn(published, next))
     return { do: 'promote' };
   if (leaf.state === 'unread') return { do: 'read', what: 'leaf' };
-  return current.validTo > now && isLeafDue(leaf, now) ? { do: 'make', what: 'leaf' } : undefined;
+  return current.validTo > now && isLeafDue(leaf, issuer, now) ? { do: 'make', what: 'leaf' } : undefined;
 }
 
 /** One from another time is none of use either: a clock was wrong when it was made, or is now. */
-function isLeafDue(leaf: LeafSeen, now: Date): boolean {
-  return leaf.state !== 'intact' || leaf.by === undefined || leaf.renewAt <= now || now < leaf.validFrom;
-}
-
-/** The bundle as it should be: what was published stays until it ends, and what the Secret holds comes in. */
-function bundleOf({ published, authoritySecret: secret, leaf }: Observed, now: Date): readonly AuthoritySeen[] {
-  const own = secret.state === 'intact' ? [secret.current, secret.next].filter(ca => ca !== undefined) : [];
-  const valid = published.filter(({ validTo }) => now < validTo);
-  const all = [...valid, ...own.filter(ca => !isIn(valid, ca))];
-  const by = leaf.state === 'intact' ? leaf.by : undefined;
-  const needed = all.filter(ca => isIn(own, ca) || ca.fingerprint === by?.fingerprint);
-  const others = all.filter(ca => !needed.includes(ca));
-  const kept = new Set([...needed, ...others.slice(Math.max(0, others.length + needed.length - mostAuthorities))]);
-  return all.filter(ca => kept.has(ca));
+function isLeafDue(leaf: LeafSeen, issuer: ClusterTokenIssuer, now: Date): boolean {
+  if (leaf.state !== 'intact' || leaf.by === undefined || isStopped(leaf.by.fingerprint, issuer)) return true;
+  return leaf.renewAt <= now || now < leaf.validFrom;
 }
 
 function verdictOf(seen: Observed, now: Date): Verdict {
@@ -120,10 +70,14 @@ function verdictOf(seen: Observed, now: Date): Verdict {
   if (secret.state !== 'intact' || leaf.state !== 'intact') {
     return { state: 'reconciling', reason: 'KeysPublished', message: 'the signing chain is being made' };
   }
-  const change = changeOf(bundleOf(seen, now), secret, leaf, now);
-  if (change === undefined) {
-    return { state: 'ready', reason: 'KeysPublished', message: `the CA ${secret.current.fingerprint} certifies keys` };
+  const certifies = `the CA ${secret.current.fingerprint} certifies keys`;
+  const unknown = unknownAuthorities(seen);
+  if (unknown.length > 0) {
+    const message = `${retireKeyAnnotation} names ${unknown.join(', ')}, which is no CA of this issuer: correct it by status.rootCertFingerprints, or take it off; ${certifies}`;
+    return { state: 'ready', reason: 'KeyNotFound', message };
   }
+  const change = withdrawalIn(seen, now) ?? changeOf(bundleOf(seen, now), secret, leaf, now);
+  if (change === undefined) return { state: 'ready', reason: 'KeysPublished', message: certifies };
   const message = `${change}: give every registry status.rootCertBundle as its rootcertbundle, and restart it`;
   return { state: 'ready', reason: 'BundleChanged', message };
 }
@@ -134,7 +88,16 @@ function invalidityOf({ authoritySecret: secret }: Observed, now: Date): string 
   return `holds a CA that is valid from ${timestamp(secret.current.validFrom)} on, which the clock has not reached`;
 }
 
-/** What registries have to be told; undefined when they have had the time. */
+/** Which CAs were stopped lately; undefined when registries have had the time. */
+function withdrawalIn(seen: Observed, now: Date): string | undefined {
+  const { withdrawnKeys = [] } = publicationOf(seen, now).fields;
+  const kids = withdrawnKeys.flatMap(({ kid, since }) => (newUntil(since) > now ? [kid] : []));
+  return kids.length === 0
+    ? undefined
+    : `the bundle no longer holds ${kids.join(', ')}, as ${retireKeyAnnotation} asks`;
+}
+
+/** Which CA registries have to be told of; undefined when they have had the time. */
 function changeOf(
   bundle: readonly AuthoritySeen[],
   { current, next }: AuthoritySecretSeen & { state: 'intact' },
@@ -144,31 +107,27 @@ function changeOf(
   if (next !== undefined) {
     return `from ${timestamp(before(current.validTo, handOverAhead))} on the new CA ${next.fingerprint} certifies keys`;
   }
-  if (leaf.by !== undefined && leaf.by.fingerprint !== current.fingerprint && newUntil(current) > now) {
+  if (leaf.by !== undefined && leaf.by.fingerprint !== current.fingerprint && newUntil(current.validFrom) > now) {
     return `from ${timestamp(leaf.renewAt)} on the new CA ${current.fingerprint} certifies keys`;
   }
-  if (bundle.length < 2 || newUntil(current) <= now) return undefined;
+  if (bundle.length < 2 || newUntil(current.validFrom) <= now) return undefined;
   return `the new CA ${current.fingerprint} certifies keys already`;
 }
 
-function newUntil({ validFrom }: AuthoritySeen): Date {
-  return new Date(validFrom.getTime() + newFor);
+function newUntil(since: Date | string): Date {
+  return new Date(new Date(since).getTime() + newFor);
 }
 
 function statusWrite(seen: Observed, verdict: Verdict, now: Date): Step | undefined {
-  const { issuer, published } = seen;
-  const bundle = bundleOf(seen, now);
-  const text = bundle.map(({ certificate }) => certificate).join('');
-  const fields = { rootCertBundle: text === '' ? undefined : text, ...saying(issuer, verdict, now) };
-  const patch = mergePatch(issuer.status, { ...issuer.status, ...fields });
-  if (patch === undefined) return undefined;
-  const isNews = published.length > 0 && bundle.some(ca => !isIn(published, ca));
-  return { do: 'write-status', patch, because: isNews ? 'bundle' : 'state', verdict };
+  const { issuer } = seen;
+  const { fields, isNews } = publicationOf(seen, now);
+  const patch = mergePatch(issuer.status, { ...issuer.status, ...fields, ...saying(issuer, verdict, now) });
+  return patch && { do: 'write-status', patch, because: isNews ? 'bundle' : 'state', verdict };
 }
 
 /** The next time at which something is due by itself. */
 function nextTime(seen: Observed, now: Date): Date | undefined {
-  const { authoritySecret: secret, leaf } = seen;
+  const { issuer, authoritySecret: secret, leaf } = seen;
   const ends = bundleOf(seen, now).map(({ validTo }) => validTo);
   const own =
     secret.state !== 'intact'
@@ -176,14 +135,11 @@ function nextTime(seen: Observed, now: Date): Date | undefined {
       : [
           before(secret.current.validTo, secret.next === undefined ? successorAhead : handOverAhead),
           secret.current.validFrom,
-          newUntil(secret.current),
+          newUntil(secret.current.validFrom),
         ];
   const renewal = leaf.state === 'intact' ? [leaf.renewAt] : [];
-  return earliest(...[...ends, ...own, ...renewal].filter(time => time > now));
-}
-
-function isIn(authorities: readonly AuthoritySeen[], { fingerprint }: AuthoritySeen): boolean {
-  return authorities.some(other => other.fingerprint === fingerprint);
+  const news = withdrawnKeysOf(issuer).map(({ since }) => newUntil(since));
+  return earliest(...[...ends, ...own, ...renewal, ...news].filter(time => time > now));
 }
 
 function before(time: Date, milliseconds: number): Date {

@@ -1,4 +1,4 @@
-import { type ClusterTokenIssuer, mostWithdrawnKeys } from '../api/cluster-token-issuer.ts';
+import { type ClusterTokenIssuer, isOfType, mostWithdrawnKeys } from '../api/cluster-token-issuer.ts';
 import { timestamp } from '../api/conditions.ts';
 import { retireKeyAnnotation } from '../api/names.ts';
 import { keysOf, type Observed, type PublishedKey, type WithdrawnKey, withdrawnKeysOf } from './issuer-seen.ts';
@@ -48,21 +48,22 @@ export function withdrawalOf(seen: Observed, now: Date): Withdrawal | undefined 
       ({ kid }) => kid,
     ),
     keys: stay.map(key => (key.kid === signing && key.state !== 'Active' ? { ...key, state: 'Active', since } : key)),
-    withdrawnKeys: newest([...recorded, ...stopped], issuer),
+    withdrawnKeys: remembered([...recorded, ...stopped], issuer),
     signing,
   };
 }
 
 /** As many as are remembered: the oldest go first, and never one that the annotation still names. */
-function newest(keys: readonly WithdrawnKey[], issuer: ClusterTokenIssuer): readonly WithdrawnKey[] {
+export function remembered(keys: readonly WithdrawnKey[], issuer: ClusterTokenIssuer): readonly WithdrawnKey[] {
   const named = namedKeys(issuer);
   const excess = Math.max(0, keys.length - mostWithdrawnKeys);
   const forgotten = keys.filter(({ kid }) => !named.includes(kid)).slice(0, excess);
   return keys.filter(key => !forgotten.includes(key)).slice(-mostWithdrawnKeys);
 }
 
-/** Separated by commas or spaces, as people write lists. */
-function namedKeys({ metadata }: ClusterTokenIssuer): readonly string[] {
-  const text = metadata.annotations?.[retireKeyAnnotation] ?? '';
-  return text.split(/[\s,]+/).filter(kid => kid !== '');
+/** Separated by commas or spaces, as people write lists; the fingerprint of a registry's CA in any form that tools print. */
+export function namedKeys(issuer: ClusterTokenIssuer): readonly string[] {
+  const text = issuer.metadata.annotations?.[retireKeyAnnotation] ?? '';
+  const names = text.split(/[\s,]+/).filter(kid => kid !== '');
+  return isOfType(issuer, 'registry') ? names.map(name => name.replaceAll(':', '').toLowerCase()) : names;
 }

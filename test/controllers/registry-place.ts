@@ -88,7 +88,7 @@ export class RegistryPlace {
     const client = new Client({ config, log, metrics: new Metrics(), userAgent: 'test' });
     const caches = new Caches({ client, namespace, log, clock });
     const { secrets, issuers } = caches;
-    const chains = new SigningChains({ client, namespace, secrets, issuers, clock, log });
+    const chains = new SigningChains({ client, namespace, secrets, issuers, log });
     const told: string[] = [];
     const metrics = tokenMetrics(new Metrics());
     const report = (_: string, __: object, { reason }: { reason: string }) => void told.push(reason);

@@ -1,5 +1,6 @@
+import { X509Certificate } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { managedLabel } from '../../src/api/names.ts';
+import { managedLabel, retireKeyAnnotation } from '../../src/api/names.ts';
 import { eventually } from '../cluster/cluster.ts';
 import { RegistryPlace } from './registry-place.ts';
 
@@ -65,7 +66,8 @@ test('a replica that only serves signs again when an issuer that could not be re
   const { metadata } = await annotate('known');
   await eventually('the cache has caught up', () => read()?.metadata.resourceVersion === metadata.resourceVersion);
   const resourceVersion = String(Number(metadata.resourceVersion) + 1);
-  caches.issuers.putUnreadable({ ...(await place.issuer()), metadata: { ...metadata, resourceVersion } });
+  const issuer = await place.issuer();
+  caches.issuers.putUnreadable({ ...issuer, metadata: { ...issuer.metadata, resourceVersion } });
   expect([read(), signer()]).toEqual([undefined, undefined]);
   await eventually('it can be read', async () => {
     await annotate(crypto.randomUUID());
@@ -177,6 +179,81 @@ describe('the Secret of the CA', () => {
     expect(await place.bundle()).toEqual(bundle);
     expect(Object.keys((await place.secret('ca')).data ?? {})).toEqual(['tls.crt', 'tls.key']);
     expect(await place.ready()).toBe('True KeysPublished');
+  });
+});
+
+describe('retire-key', () => {
+  const retire = async (place: RegistryPlace, names: string) => {
+    await place.api.patch(place.path, { metadata: { annotations: { [retireKeyAnnotation]: names } } });
+  };
+  const withdrawn = async (place: RegistryPlace) => (await place.issuer()).status?.withdrawnKeys?.map(({ kid }) => kid);
+  const fingerprintOf = (certificate = '') => new X509Certificate(certificate).fingerprint256;
+
+  test('takes a CA out of the bundle for good, and every replica signs with a leaf of another one', async () => {
+    const { place, replica } = await settled();
+    const server = await place.replica();
+    const old = await eventually('the leaf', server.signer);
+    const [first = ''] = await place.bundle();
+    const { data } = await place.secret('ca');
+    expect(fingerprintOf(first)).toMatch(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
+    await retire(place, fingerprintOf(first));
+    await eventually('it is recorded', async () => {
+      await replica.reconcile();
+      return withdrawn(place);
+    });
+    const bundle = await place.bundle();
+    expect(bundle).toHaveLength(1);
+    expect(bundle[0]).not.toBe(first);
+    const { status } = await place.issuer();
+    expect(status?.rootCertFingerprints?.map(name => name.toUpperCase())).toEqual(
+      bundle.map(each => fingerprintOf(each).replaceAll(':', '')),
+    );
+    expect([await place.ready(), replica.told.at(-1)]).toEqual(['True BundleChanged', 'BundleChanged']);
+    for (const { signer } of [replica, server]) {
+      const renewed = await eventually('the new leaf', () => signer() !== old && signer());
+      expect(await place.signedBy(renewed, bundle)).toBe(0);
+    }
+    // Out of a backup, with the annotation gone.
+    await retire(place, '');
+    await place.api.patch(place.secretPath('ca'), { data });
+    await eventually('it is replaced', async () => {
+      await replica.reconcile();
+      return (await place.secret('ca')).data?.['tls.key'] !== data?.['tls.key'];
+    });
+    const after = await place.bundle();
+    expect([after.includes(first), after.includes(bundle[0] ?? '')]).toEqual([false, true]);
+    expect(await place.signedBy(server.signer(), after)).toBe(0);
+  });
+
+  test('goes without a gap for registries that were given another CA before', async () => {
+    const { place, replica } = await settled();
+    await place.api.delete(place.secretPath('ca'));
+    const both = await eventually('two CAs', async () => {
+      await replica.reconcile();
+      const bundle = await place.bundle();
+      return bundle.length === 2 && bundle;
+    });
+    expect(await place.signedBy(replica.signer(), both)).toBe(0);
+    await retire(place, fingerprintOf(both[0]).replaceAll(':', ''));
+    await eventually('it is recorded', async () => {
+      await replica.reconcile();
+      expect(await place.signedBy(replica.signer(), both)).toBeGreaterThanOrEqual(0);
+      return withdrawn(place);
+    });
+    expect(await place.bundle()).toEqual(both.slice(1));
+    expect(await place.signedBy(replica.signer(), both)).toBe(1);
+  });
+
+  test('of a name that is no CA changes nothing but what the issuer says', async () => {
+    const { place, replica } = await settled();
+    const before = [await place.bundle(), await versionOf(place, 'ca'), await versionOf(place, 'leaf')];
+    await retire(place, 'ab:cd');
+    await eventually('it is told', async () => {
+      await replica.reconcile();
+      return (await place.ready()) === 'True KeyNotFound';
+    });
+    expect([await place.bundle(), await versionOf(place, 'ca'), await versionOf(place, 'leaf')]).toEqual(before);
+    expect(replica.told.at(-1)).toBe('KeyNotFound');
   });
 });
 

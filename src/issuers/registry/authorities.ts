@@ -1,4 +1,4 @@
-import { createHash, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import type { SecretValue } from '../../base/secret-value.ts';
 import { parsePair, RegistryKeyInvalid } from './signer.ts';
 
@@ -6,7 +6,7 @@ import { parsePair, RegistryKeyInvalid } from './signer.ts';
 export interface Authority {
   /** In PEM, with a line break at its end. */
   certificate: string;
-  /** SHA-256 of the certificate, shortened: tells CAs apart, for people too. */
+  /** SHA-256 of the certificate, in hex: what `openssl x509 -fingerprint -sha256` prints, without its colons. */
   fingerprint: string;
   validFrom: Date;
   validTo: Date;
@@ -42,7 +42,7 @@ export function signedBy(leaf: string, authorities: readonly Authority[]): Autho
 function authorityOf(certificate: X509Certificate): Authority {
   return {
     certificate: certificate.toString(),
-    fingerprint: createHash('sha256').update(certificate.raw).digest('hex').slice(0, 16),
+    fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
     validFrom: certificate.validFromDate,
     validTo: certificate.validToDate,
   };
