@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Inputs } from '../api/inputs.ts';
-import { reissue } from './credential-issue.ts';
+import { issue, reissue } from './credential-issue.ts';
 import type { Found, Step } from './credential-seen.ts';
 import type { Recorded } from './credential-status.ts';
-import { isOver } from './credential-verdict.ts';
+import { isExpired, isOver } from './credential-verdict.ts';
 import { differ } from './digest.ts';
 import { type VerifierKey, withinOf } from './grant.ts';
 import { sameCredential } from './secret-metadata.ts';
@@ -15,6 +15,8 @@ export function revise(seen: Found, record: Recorded, now: Date): Step | undefin
   const { kind, object, secret } = seen;
   const inputs = revisedOf(seen, record.inputs);
   const ends = isOver(object, { ...record, inputs }, now);
+  // The end that is asked for has come already: what works goes on working until there is another one.
+  if (isExpired(inputs, now) && !ends) return issue(seen, record, 'renewal', now);
   if (isDeepStrictEqual(inputs, record.inputs)) return undefined;
   const over = secret.state === 'ours' && !secret.unreadable ? secret : undefined;
   // An ended credential is not looked after: what stands there may be another one. And where the key of the digests was lost

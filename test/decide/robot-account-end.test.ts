@@ -15,6 +15,7 @@ import {
   served,
   tokenID,
   told,
+  uid,
   withSpec,
 } from './robots.ts';
 
@@ -52,6 +53,32 @@ describe('the end of a robot', () => {
     expect(after.status).toMatchObject({ tokenID, revision: 3, issued: { inputs: whole(expected) } });
     expect(after.status?.expiresAt).toBe('expiresAt' in expected ? expected.expiresAt : inputs.expiresAt);
     expect(decide(seen({ robot: after, secret: rendered(step) }), now).do).toBe('rest');
+  });
+
+  test('that is moved into the past, with rotation, takes nothing away before there is another secret', () => {
+    const rotated = (overlap: string) => withSpec({ expiresIn: '10d', rotation: { overlap } });
+    for (const [overlap, overlapSeconds] of [['0s', 0] as const, ['1h', 3600] as const]) {
+      const robot = rotated(overlap);
+      expect(decide(seen({ robot }), now)).toMatchObject({
+        do: 'issue',
+        cause: 'renewal',
+        overlapSeconds,
+        over: secret,
+      });
+    }
+    const next = { ...inputs, expiresIn: '10d', issuedAt: later(0), expiresAt: later(10 * 86_400) };
+    const made = secretOf({ ...next, overlapSeconds: 3600, replaces: false }, { revision: 4, tokenID: `${uid}.4.any` });
+    const { status } = recorded(seen({ robot: rotated('1h'), secret: made }));
+    expect(status).toMatchObject({ expiresAt: later(10 * 86_400), previous: [{ tokenID, revokeAt: later(3600) }] });
+    expect(told({ robot: rotated('1h'), issuer: undefined })).toBe('Ready=False, Reconciling=True, IssuerNotFound');
+  });
+
+  test('that is moved into the past, without rotation, comes at once', () => {
+    const robot = withSpec({ expiresIn: '10d' }, still);
+    const step = decide(seen({ robot }), now);
+    expect(step).toMatchObject({ do: 'render', inputs: { expiresAt: '2026-11-11T00:00:00Z' } });
+    const after = recorded(seen({ robot, secret: rendered(step) }));
+    expect(told({ robot: after, secret: rendered(step) })).toBe('Ready=False, Stalled=True, Expired');
   });
 
   test('is the same in another unit', () => {

@@ -47,6 +47,9 @@ export const robotChanges: { [row: string]: Partial<robots.Situation> } = {
   'RobotAccount `spec.expiresIn`: longer, shorter, or `never`: counted from the issue of the secret': {
     robot: robot({ expiresIn: '91d' }),
   },
+  'RobotAccount `spec.expiresIn`: so short that the end has passed, with `spec.rotation`': {
+    robot: robot({ expiresIn: '10d' }),
+  },
   'RobotAccount `spec.expiresIn`: the same in another unit': { robot: robot({ expiresIn: '3mo' }) },
   'RobotAccount `spec.notAfter`: any that has not passed': { robot: robot({ notAfter: '2027-01-01T00:00:00Z' }) },
   'RobotAccount `spec.notAfter`: one that has passed': { robot: robot({ notAfter: '2026-11-30T00:00:00Z' }) },

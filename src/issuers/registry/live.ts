@@ -72,8 +72,12 @@ function recordedVerifiers(
   return [{ revision, verifier: recorded.robot.verifier, until }, ...superseded];
 }
 
-/** The end that is written down, or an earlier one that the spec asks for now: a shorter life does not wait until it is recorded. */
-function endOf({ issuedAt, expiresAt }: RobotInputs, { expiresIn }: RobotAccount['spec']): Date | undefined {
+/**
+ * The end that is written down, or an earlier one that the spec asks for now: a shorter life does not wait until it is recorded.
+ * But what is rotated has another secret first.
+ */
+function endOf({ issuedAt, expiresAt }: RobotInputs, { expiresIn, rotation }: RobotAccount['spec']): Date | undefined {
+  if (rotation !== undefined) return earliest(expiresAt);
   const seconds = parseDuration(expiresIn);
   const asked = seconds === 'never' ? undefined : new Date(Date.parse(issuedAt) + seconds * 1000);
   return earliest(expiresAt, asked);

@@ -162,14 +162,24 @@ test.each([
   ['360d', '2027-01-30T00:00:00Z'],
   ['never', '2027-01-30T00:00:00Z'],
 ])(
-  'a life of %s, asked for and still to be recorded, ends at %s: at the earlier of the two',
+  'a life of %s, asked for and still to be recorded, ends at %s without rotation: at the earlier of the two',
   (expiresIn, end) => {
-    const robot = withSpec({ expiresIn });
+    const robot = withSpec({ expiresIn, rotation: undefined as never });
     expect(accountOf(robot, issuer, undefined)?.expiresAt).toEqual(new Date(end));
     const [first] = accountOf(robot, issuer, secretOf(4))?.verifiers ?? [];
     expect(first?.until).toEqual(new Date(end));
   },
 );
+
+test('a shorter life of a robot that is rotated takes nothing away before there is another secret', () => {
+  const robot = withSpec({ expiresIn: '30d' });
+  expect(accountOf(robot, issuer, undefined)?.expiresAt).toEqual(new Date('2027-01-30T00:00:00Z'));
+  const made = secretOf(4, { expiresIn: '30d', issuedAt: '2026-12-01T00:00:00Z', expiresAt: '2026-12-31T00:00:00Z' });
+  expect(accountOf(robot, issuer, made)?.verifiers.map(({ until }) => until)).toEqual([
+    new Date('2027-01-30T00:00:00Z'),
+    new Date('2026-12-31T00:00:00Z'),
+  ]);
+});
 
 test('disabled and the absolute end are as the spec has them, before the status says so', () => {
   const robot = withSpec({ disabled: true, notAfter: '2026-12-01T00:00:00Z' });
