@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import type { AttemptLimit } from '../issuers/registry/log-ins.ts';
 
@@ -12,91 +12,73 @@ interface Allowance {
 export const ofAccount: Allowance = { burst: 60, perSecond: 1 };
 /** One address, whatever the account: behind one address may stand a whole cluster, one of whose pods has an old secret. */
 export const ofAddress: Allowance = { burst: 120, perSecond: 4 };
-/**
- * So many accounts and so many addresses are remembered, the ones that were quiet for longest go first. Whoever wants one of
- * them forgotten has to make as many attempts as would have been let through in that time anyway.
- */
-const mostRemembered = 8192;
+/** So many slots has a table: half a MiB. */
+const slots = 65_536;
 
 /**
- * Counts attempts to log in per account and per address. An account that does not exist is counted as if it did. Reads no
- * clock: times are monotonic milliseconds.
+ * Counts attempts to log in per account and per address. An account that does not exist is counted as if it did. Reads no clock:
+ * times are monotonic milliseconds.
+ *
+ * Nothing is kept by its name, so nothing has to be forgotten for want of room: a name has the slot of a table that a MAC under a key of this process
+ * gives it. Two names may have the same, one pair in 65,536, and then share an allowance; nobody can find out for which, or choose it.
  */
 export class Attempts {
-  readonly #accounts = new Buckets(ofAccount);
-  readonly #addresses = new Buckets(ofAddress);
+  readonly #accounts = new Allowances(ofAccount);
+  readonly #networks = new Allowances(ofAddress);
 
-  /** `account` is the name that was shown, within the issuer. */
+  /** `account` is the name that was shown, within the issuer. Costs nothing until it is asked. */
   limit(account: string, address: string, now: number): AttemptLimit {
     return {
-      take: () => this.#take(keyOf(account), networkOf(address), now),
+      take: () => this.#take(this.#accounts.slotOf(account), this.#networks.slotOf(networkOf(address)), now),
       giveBack: () => {
-        this.#accounts.giveBack(keyOf(account));
-        this.#addresses.giveBack(networkOf(address));
+        this.#accounts.giveBack(this.#accounts.slotOf(account));
+        this.#networks.giveBack(this.#networks.slotOf(networkOf(address)));
       },
     };
   }
 
-  #take(account: string, network: string, now: number): number | undefined {
-    const wait = Math.max(this.#accounts.wait(account, now), this.#addresses.wait(network, now));
+  #take(account: number, network: number, now: number): number | undefined {
+    const wait = Math.max(this.#accounts.wait(account, now), this.#networks.wait(network, now));
     if (wait > 0) return Math.ceil(wait / 1000);
     this.#accounts.take(account, now);
-    this.#addresses.take(network, now);
+    this.#networks.take(network, now);
     return undefined;
   }
-
-  /** For tests of the bound on memory. */
-  get remembered(): number {
-    return this.#accounts.size + this.#addresses.size;
-  }
 }
 
-class Buckets {
-  readonly #allowance: Allowance;
-  /** In the order in which they were last asked for, also in vain. What is not in it is full. */
-  readonly #buckets = new Map<string, { tokens: number; at: number }>();
+class Allowances {
+  readonly #key = createSecretKey(randomBytes(32));
+  /** When each slot will have its whole allowance again; in the past for one that has it. */
+  readonly #wholeAt = new Float64Array(slots);
+  readonly #burst: number;
+  /** Milliseconds until one more is allowed. */
+  readonly #each: number;
 
-  constructor(allowance: Allowance) {
-    this.#allowance = allowance;
+  constructor({ burst, perSecond }: Allowance) {
+    this.#burst = burst;
+    this.#each = 1000 / perSecond;
   }
 
-  get size(): number {
-    return this.#buckets.size;
+  slotOf(name: string): number {
+    return createHmac('sha256', this.#key).update(name).digest().readUInt32BE() % slots;
   }
 
-  /** Milliseconds until an attempt is allowed; 0 for now. */
-  wait(key: string, now: number): number {
-    const tokens = this.#tokens(key, now);
-    return tokens >= 1 ? 0 : ((1 - tokens) / this.#allowance.perSecond) * 1000;
+  /** Milliseconds until an attempt is allowed; none or less for now. */
+  wait(slot: number, now: number): number {
+    return this.#at(slot) - now - (this.#burst - 1) * this.#each;
   }
 
-  take(key: string, now: number): void {
-    const tokens = this.#tokens(key, now) - 1;
-    this.#buckets.set(key, { tokens, at: now });
-    for (const oldest of this.#buckets.keys()) {
-      if (this.#buckets.size <= mostRemembered) return;
-      this.#buckets.delete(oldest);
-    }
+  take(slot: number, now: number): void {
+    this.#wholeAt[slot] = Math.max(now, this.#at(slot)) + this.#each;
   }
 
-  giveBack(key: string): void {
-    const bucket = this.#buckets.get(key);
-    if (bucket !== undefined) bucket.tokens = Math.min(this.#allowance.burst, bucket.tokens + 1);
+  giveBack(slot: number): void {
+    this.#wholeAt[slot] = this.#at(slot) - this.#each;
   }
 
-  #tokens(key: string, now: number): number {
-    const { burst, perSecond } = this.#allowance;
-    const bucket = this.#buckets.get(key);
-    if (bucket === undefined) return burst;
-    this.#buckets.delete(key);
-    this.#buckets.set(key, bucket); // to the end of the order
-    return Math.min(burst, bucket.tokens + (Math.max(0, now - bucket.at) / 1000) * perSecond);
+  #at(slot: number): number {
+    return this.#wholeAt[slot] ?? 0;
   }
-}
-
-/** A digest: a name may be as long as a header, and a part of a string keeps the whole of it in memory, the secret included. */
-function keyOf(account: string): string {
-  return createHash('sha256').update(account).digest('base64url');
 }
 
 /** A customer of an IPv6 provider has a /64 at least, and could show another address each time. */

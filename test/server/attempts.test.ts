@@ -82,14 +82,27 @@ describe('an address of IPv6', () => {
   });
 });
 
-test('memory is bounded, and who was seen last is remembered longest', () => {
+test('an account that was guessed at is not forgotten for attempts at others, from however many addresses', () => {
   const attempts = new Attempts();
   const address = anywhere();
-  for (let i = 0; i < 20_000; i++) {
-    attempts.limit(`account-${i}`, address(), 0).take();
-    if (i % 100 === 0 && i < 5900) attempts.limit('victim', address(), 0).take();
-    if (i > 5900 && i % 4000 === 0) attempts.limit('victim', address(), 0).take();
-  }
-  expect(attempts.remembered).toBe(2 * 8192);
-  expect(through(attempts, 0, 'victim', address)).toBeLessThan(2);
+  expect(through(attempts, 0, 'victim', address)).toBe(60);
+  for (let i = 0; i < 20_000; i++) attempts.limit(`account-${i}`, address(), 0).take();
+  expect(through(attempts, 0, 'victim', address)).toBe(0);
+});
+
+test('which names share an allowance is different in each process, and few do', () => {
+  const sharing = () => {
+    const attempts = new Attempts();
+    const address = anywhere();
+    for (let i = 0; i < 1000; i++) {
+      const { take } = attempts.limit(`victim-${i}`, address(), 0);
+      for (let j = 0; j < 60; j++) take();
+    }
+    const names = Array.from({ length: 5000 }, (_, i) => `account-${i}`);
+    return names.filter(name => attempts.limit(name, address(), 0).take() !== undefined);
+  };
+  const [first, second] = [sharing(), sharing()];
+  expect(first.length).toBeGreaterThan(20); // 76 on average
+  expect(first.length).toBeLessThan(200);
+  expect(first).not.toEqual(second);
 });
