@@ -2,6 +2,7 @@ import { timestamp } from '../api/conditions.ts';
 import { type RobotAccount, robotAccountKind } from '../api/robot-account.ts';
 import { delay } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { isRefusal, KubeError } from '../kube/errors.ts';
 import { Kept } from './kept.ts';
 import type { World } from './world.ts';
 
@@ -43,19 +44,27 @@ export class LastUsed {
     }
   }
 
-  /** Writes as many notes as a round may. */
+  /** Tries as many notes as a round may. */
   async round(signal: AbortSignal): Promise<void> {
     for (const [uid, at] of [...this.#notes].slice(0, mostInARound)) {
       if (signal.aborted) return;
       try {
         await this.#write(uid, at, signal);
         if (this.#notes.get(uid) === at) this.#notes.delete(uid);
-      } catch (error) {
+      } catch (err) {
         if (signal.aborted) return;
-        this.#log.warn({ err: error }, 'the last use of a robot was not written; it is tried again');
-        return;
+        this.#log.warn({ err }, 'the last use of a robot was not written; it is tried again');
+        this.#putLast(uid, this.#notes.get(uid) ?? at);
+        // What is refused for this robot says nothing of the others.
+        if (!(err instanceof KubeError && isRefusal(err))) return;
       }
     }
+  }
+
+  /** Nobody waits behind one that fails again and again. */
+  #putLast(uid: string, at: Date): void {
+    this.#notes.delete(uid);
+    this.#notes.set(uid, at);
   }
 
   /** Another writer may have been quicker: then it is decided anew from what that one has written. */

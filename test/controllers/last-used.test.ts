@@ -74,3 +74,27 @@ test('what the API server refuses is tried again in the next round', async () =>
   await lastUsed.round(signal);
   expect(written(caches)).toBe('2026-11-22T12:00:00Z');
 });
+
+test('one that the API server refuses again and again holds up none of the others', async () => {
+  const robots = Array.from({ length: 50 }, (_, n) => {
+    const robot = usedAt(undefined, '7');
+    return { ...robot, metadata: { ...robot.metadata, name: `robot-${n}`, uid: `uid-${n}` } };
+  });
+  const isRefused = (name: string) => Number(name.split('-')[1]) < 25;
+  const { origin } = await localServer((request, response) => {
+    const name = request.url?.split('/').at(-2) ?? '';
+    if (isRefused(name)) return json(403, { kind: 'Status', code: 403, reason: 'Forbidden' })(request, response);
+    const { lastUsed } = JSON.parse(request.body).status;
+    const robot = robots.find(({ metadata }) => metadata.name === name);
+    const metadata = { ...robot?.metadata, resourceVersion: '8' };
+    return json(200, { ...robot, metadata, status: { ...robot?.status, lastUsed } })(request, response);
+  });
+  const { client } = clientOf(configOf(origin));
+  const caches = new Caches({ client, namespace: 'botmint-system', log: silent, clock: systemClock });
+  const lastUsed = new LastUsed({ client, caches, clock: systemClock }, silent);
+  for (const robot of robots) caches.robots.put(robot);
+  for (const { metadata } of robots) lastUsed.note(metadata, at);
+  for (let round = 0; round < 3; round++) await lastUsed.round(signal);
+  const left = robots.filter(({ metadata }) => caches.robots.byUID(metadata.uid)?.status?.lastUsed === undefined);
+  expect(left.map(({ metadata }) => metadata.name)).toEqual(robots.slice(0, 25).map(({ metadata }) => metadata.name));
+});
