@@ -66,9 +66,9 @@ class Endpoints {
   }
 
   async answer(request: EndpointRequest): Promise<Answer> {
-    // Even "no such issuer" is an answer from the caches.
-    if (this.#deps.cachesAge() > mostCacheAgeMilliseconds) return unavailable('the caches of this replica are too old');
     const route = routeOf(request.path, request.host, this.#deps.issuers.values());
+    // Even "no such issuer" is an answer from the caches.
+    if (this.#deps.cachesAge() > mostCacheAgeMilliseconds) return this.#tooOld(route);
     if (route === undefined) return failure(404, 'not_found', 'no issuer has this path');
     switch (route.endpoint) {
       case 'discovery':
@@ -84,6 +84,13 @@ class Endpoints {
       case 'introspect':
         return this.#introspect(request, route);
     }
+  }
+
+  #tooOld(route: Route | undefined): Answer {
+    if (route?.endpoint === 'introspect') {
+      this.#introspections.inc({ issuer: route.issuer.metadata.name, result: 'unavailable' });
+    }
+    return unavailable('the caches of this replica are too old');
   }
 
   async #introspect(request: EndpointRequest, { issuer }: Route): Promise<Answer> {

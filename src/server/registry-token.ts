@@ -83,18 +83,18 @@ class TokenEndpoint {
   }
 
   async answer(name: string, request: TokenEndpointRequest): Promise<Answer> {
-    const deps = this.#deps;
-    // Even "no such issuer" is an answer from the caches.
-    if (deps.cachesAge() > mostCacheAgeMilliseconds)
-      return refusal('temporarily_unavailable', 'the caches are too old');
-    const issuer = deps.issuers.byName(name);
-    if (issuer === undefined) return refusal('not_found', 'no issuer has this name');
+    const issuer = this.#deps.issuers.byName(name);
     const { result, answer } = await this.#answered(issuer, request);
-    this.#requests.inc({ issuer: name, result });
+    // Under no name that somebody has made up.
+    if (issuer !== undefined) this.#requests.inc({ issuer: name, result });
     return answer;
   }
 
-  async #answered(issuer: RegistryIssuer, request: TokenEndpointRequest): Promise<Outcome> {
+  async #answered(issuer: RegistryIssuer | undefined, request: TokenEndpointRequest): Promise<Outcome> {
+    // Even "no such issuer" is an answer from the caches.
+    if (this.#deps.cachesAge() > mostCacheAgeMilliseconds)
+      return refused('temporarily_unavailable', 'the caches are too old', issuer);
+    if (issuer === undefined) return refused('not_found', 'no issuer has this name', issuer);
     const parsed = parseTokenRequest(request);
     if (parsed.form === 'malformed') return refused(parsed.error, parsed.because, issuer);
     if (parsed.service !== undefined && parsed.service !== issuer.service) {
@@ -189,8 +189,13 @@ interface Outcome {
   answer: Answer;
 }
 
-function refused(error: TokenError, because: string, { service }: RegistryIssuer, retryAfterSeconds?: number): Outcome {
-  return { result: error, answer: refusal(error, because, { service, retryAfterSeconds }) };
+function refused(
+  error: TokenError,
+  because: string,
+  issuer: RegistryIssuer | undefined,
+  retryAfterSeconds?: number,
+): Outcome {
+  return { result: error, answer: refusal(error, because, { service: issuer?.service, retryAfterSeconds }) };
 }
 
 function requestOf({ method, url, headers, body, ip }: FastifyRequest): TokenEndpointRequest {

@@ -146,6 +146,10 @@ describe('caches that are too old', () => {
       expect((await introspect(served, token, { caller })).status).toBe(503);
     }
     expect(served.world.asked).toEqual([]);
+    // The alert looks at these.
+    expect(await served.metrics.text()).toContain(
+      'botmint_introspections_total{issuer="builtin",result="unavailable"} 3\n',
+    );
   });
 
   test('are good enough up to 15 s', async () => {

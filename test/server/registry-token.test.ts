@@ -303,6 +303,11 @@ describe('503 with Retry-After, and no verdict,', () => {
         });
       }
     }
+    // The alert looks at these; a name that somebody has made up is in none.
+    const lines = (await served.metrics.text()).split('\n');
+    expect(lines.filter(line => line.startsWith('botmint_registry_token_requests_total'))).toEqual([
+      'botmint_registry_token_requests_total{issuer="hub",result="temporarily_unavailable"} 2',
+    ]);
     served.world.cachesAge = 15_000;
     expect((await get(served, push, login)).status).toBe(200);
   });
