@@ -13,6 +13,7 @@ import { Caches } from './controllers/caches.ts';
 import { ensureInstallation } from './controllers/installation.ts';
 import { LastUsed } from './controllers/last-used.ts';
 import { Operator } from './controllers/operator.ts';
+import { holderIn } from './controllers/robot-accounts.ts';
 import { RobotIDs } from './controllers/robot-ids.ts';
 import { SigningChains } from './controllers/signing-chains.ts';
 import { SigningKeys } from './controllers/signing-keys.ts';
@@ -93,7 +94,7 @@ async function run(flags: Flags, log: Log, signal: AbortSignal): Promise<void> {
   serveJWT(server.app, { ...served, client, keys, statusLists });
   registryTokenEndpoint(server.app, {
     ...served,
-    ...registryAccounts(caches),
+    ...registryAccounts(caches, holderIn(caches)),
     signers: chains,
     verifiers,
     used: (account, at) => lastUsed.note(account, at),

@@ -147,8 +147,8 @@ export const reasons = {
   },
   UsernameTaken: {
     cause:
-      'An older BotUser of this namespace and issuer has the username, or an older RobotAccount of this issuer the full name.',
-    remedy: 'Delete the older one, or make this one anew with another `username` (BotUser) or `name` (RobotAccount).',
+      'An older BotUser of this namespace and issuer has the username, or another RobotAccount of this issuer the full name: one that was issued already, else the oldest of those that the issuer allows.',
+    remedy: 'Delete the other one, or make this one anew with another `username` (BotUser) or `name` (RobotAccount).',
     on: { BotUser: ['stalled'], RobotAccount: ['stalled'] },
   },
   SecretNotOwned: {

@@ -1,16 +1,17 @@
-import { type ClusterTokenIssuer, clusterTokenIssuerKind } from '../api/cluster-token-issuer.ts';
+import { type ClusterTokenIssuer, clusterTokenIssuerKind, type IssuerOf } from '../api/cluster-token-issuer.ts';
 import { permissions } from '../api/permissions.ts';
 import { type RobotAccount, robotAccountKind } from '../api/robot-account.ts';
 import type { PrincipalSeen } from '../decide/credential-seen.ts';
 import { isSuspended, uidOf } from '../decide/grant.ts';
 import { robotAccounts } from '../decide/robot-account.ts';
 import { robotGrant } from '../decide/robot-grant.ts';
+import { type Claim, holderOf } from '../decide/robot-name.ts';
 import { accountKeyOf } from '../issuers/registry/live.ts';
 import { withoutEffect } from '../issuers/registry/permissions.ts';
 import type { Verifiers } from '../issuers/registry/verifiers.ts';
 import type { Outcome } from '../kube/controller.ts';
 import type { Key } from '../kube/objects.ts';
-import { claimantsOf, issuerSeen } from './caches.ts';
+import { type Caches, claimantsOf, issuerSeen, labelsOf } from './caches.ts';
 import { Credentials, type CredentialsOptions } from './credentials.ts';
 import { Kept } from './kept.ts';
 import { type RobotMintingOptions, robotMinting, robotRemaking } from './robot-minting.ts';
@@ -77,7 +78,7 @@ export class RobotAccounts {
     const rivals = caches.robots.byIndex('account', accountKeyOf(robot)).filter(rival => rival !== robot);
     const seen = {
       ...issuerSeen(caches, robot),
-      rivals,
+      rivals: rivals.map(rival => claimOf(caches, rival)),
       source: this.#sources.seen(robot),
       withoutEffect: ineffective,
     };
@@ -90,4 +91,17 @@ export class RobotAccounts {
       verifierKey: this.#verifiers.current,
     };
   }
+}
+
+/** Who of several robots of one full name has it: the answer that their conditions give, for who looks an account up. */
+export function holderIn(caches: Caches) {
+  return (robots: readonly RobotAccount[], issuer: IssuerOf<'registry'>): RobotAccount | undefined =>
+    holderOf(
+      robots.map(robot => claimOf(caches, robot)),
+      issuer,
+    );
+}
+
+function claimOf({ namespaces }: Caches, robot: RobotAccount): Claim {
+  return { robot, namespaceLabels: labelsOf(namespaces, robot.metadata.namespace) };
 }

@@ -8,6 +8,7 @@ import type { RobotAccount } from '../api/robot-account.ts';
 import { standingOf } from '../decide/bot-token-grant.ts';
 import { claimsSecret } from '../decide/credential-seen.ts';
 import { issuerInUse } from '../decide/credential-status.ts';
+import { issuedAt } from '../decide/robot-name.ts';
 import { accountKeyOf } from '../issuers/registry/live.ts';
 import type { Controller } from '../kube/controller.ts';
 import type { Metadata } from '../kube/core-kinds.ts';
@@ -51,7 +52,7 @@ export function connect(caches: Caches, controllers: Controllers): void {
     if (object === undefined || isDeepStrictEqual(before?.metadata.labels, after?.metadata.labels)) return;
     for (const botUser of caches.botUsers.byIndex('namespace', object.metadata.name))
       wakeBotUser(caches, controllers, botUser);
-    for (const robot of caches.robots.byIndex('namespace', object.metadata.name)) addRobot(controllers, robot);
+    for (const robot of caches.robots.byIndex('namespace', object.metadata.name)) wakeName(caches, controllers, robot);
     // Those that refer to a BotUser of another namespace, which may let this one in by its labels.
     for (const token of caches.tokens.values())
       if (token.metadata.namespace === object.metadata.name && token.spec.botUserRef.namespace !== undefined)
@@ -135,9 +136,14 @@ function robotChanged(
   if (robot === undefined) return;
   addRobot(controllers, robot);
   credentialChanged(caches, controllers, before, after);
-  if (before !== undefined && after !== undefined) return;
-  for (const rival of caches.robots.byIndex('account', accountKeyOf(robot)))
-    if (rival !== robot) addRobot(controllers, rival);
+  // What takes a name, or gives it free: who asks for it and for what, and who is recorded.
+  const [was, is] = [before, after].map(each => each && issuedAt(each));
+  if (was !== is || !sameWish(before, after)) wakeName(caches, controllers, robot);
+}
+
+/** All robots of one full name: one of them has it. */
+function wakeName(caches: Caches, controllers: Controllers, robot: RobotAccount): void {
+  for (const each of caches.robots.byIndex('account', accountKeyOf(robot))) addRobot(controllers, each);
 }
 
 function tokenChanged(

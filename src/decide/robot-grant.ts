@@ -1,8 +1,6 @@
 import { type IssuerOf, isOfType } from '../api/cluster-token-issuer.ts';
-import { isOlder } from '../api/object.ts';
-import { permissions as allPermissions, type Permission } from '../api/permissions.ts';
-import { accountNameOf, type RobotAccount, robotNameOf } from '../api/robot-account.ts';
-import { issuerOf } from './credential-status.ts';
+import type { Permission } from '../api/permissions.ts';
+import type { RobotAccount } from '../api/robot-account.ts';
 import {
   askedBy,
   exceeds,
@@ -17,7 +15,8 @@ import {
   wholeEnd,
   withinOf,
 } from './grant.ts';
-import { excessOf } from './limits.ts';
+import { permissionsOf, robotExcess } from './robot-asks.ts';
+import { type Claim, fullNameOf, holderOf } from './robot-name.ts';
 
 /** The Secret that holds a robot's own secret. Its value is not in here, only what is wrong with it. */
 export type SourceSeen =
@@ -27,7 +26,7 @@ export type SourceSeen =
 
 export interface RobotSeen extends IssuerSeen {
   /** The other robots of this issuer with the same full name. */
-  rivals: readonly RobotAccount[];
+  rivals: readonly Claim[];
   /** What `secret.valueFrom` names; left out where it names nothing. */
   source?: SourceSeen | undefined;
   /** The permissions that mean nothing at an issuer of this type. */
@@ -52,23 +51,9 @@ function enabledGrant(robot: RobotAccount, seen: RobotSeen, now: Date): Grant<Ro
   if (!found.allowed) return found;
   const issuer = found.value;
   const wish = wishOf(robot, issuer, seen);
-  const excess = excessOf(
-    {
-      namespace: robot.metadata.namespace ?? '',
-      name: robotNameOf(robot),
-      isSystem: robot.spec.projects !== undefined,
-      expiresIn: wish.expiresIn,
-      permissions: wish.robot.permissions,
-    },
-    issuer.spec.limits,
-  );
+  const excess = robotExcess(robot, issuer);
   if (excess !== undefined) return exceeds(excess, issuer, wish);
   return sourceBars(robot, seen.source, wish) ?? { allowed: true, value: wish };
-}
-
-/** The name that a robot logs in with. A name has no plus, so no two robots of one issuer share one by chance. */
-export function fullNameOf(robot: RobotAccount, { spec: { registry } }: IssuerOf<'registry'>): string {
-  return registry.robotPrefix + accountNameOf(robot);
 }
 
 /** The robot and its issuer, whatever is wished for. */
@@ -84,22 +69,16 @@ function usable(robot: RobotAccount, seen: RobotSeen, now: Date): Grant<IssuerOf
     return stalls('UnsupportedByIssuer', `${name} has no robot accounts: name an issuer of type registry`);
   if (spec.adoptionPolicy === 'Adopt')
     return stalls('UnsupportedByIssuer', `spec.adoptionPolicy Adopt: ${name} has no robots of its own; set Refuse`);
-  const first = seen.rivals.find(rival => precedes(rival, robot, issuer));
-  if (first !== undefined) {
-    const older = `RobotAccount ${first.metadata.name} in namespace ${first.metadata.namespace}`;
+  const holder = holderOf([{ robot, namespaceLabels: seen.namespaceLabels }, ...seen.rivals], issuer);
+  if (holder !== undefined && holder !== robot) {
+    const other = `RobotAccount ${holder.metadata.name} in namespace ${holder.metadata.namespace}`;
     return stalls(
       'UsernameTaken',
-      `the older ${older} has the full name ${fullNameOf(robot, issuer)}: delete it, or make this one anew with another spec.name`,
+      `${other} has the full name ${fullNameOf(robot, issuer)}: delete it, or make this one anew with another spec.name`,
     );
   }
   const stalled = issuer.status?.conditions?.find(({ type, status }) => type === 'Stalled' && status === 'True');
   return stalled === undefined ? { allowed: true, value: issuer } : stalledIssuer(issuer, stalled.message);
-}
-
-/** Who logs in with the name keeps it: of two that were made in the same second, the first to be issued may have the greater UID. */
-function precedes(rival: RobotAccount, robot: RobotAccount, { metadata: { uid } }: IssuerOf<'registry'>): boolean {
-  const [theirs, ours] = [rival, robot].map(each => issuerOf(each)?.uid === uid);
-  return theirs === ours ? isOlder(rival, robot) : theirs === true;
 }
 
 /** A secret of one's own that is not there yet, or gone, or against the rules. Its value is in no message. */
@@ -140,26 +119,4 @@ function wishOf(robot: RobotAccount, issuer: IssuerOf<'registry'>, seen: RobotSe
       withoutEffect: seen.withoutEffect.filter(permission => asked.has(permission)),
     },
   };
-}
-
-/** By project, in one order whatever order the spec has. */
-function permissionsOf(robot: RobotAccount): RobotWish['robot']['permissions'] {
-  const { project, permissions, projects = [] } = robot.spec;
-  const named = project === undefined ? projects : [{ name: project, ...(permissions && { permissions }) }];
-  const all = named.map(each =>
-    each.permissions === undefined
-      ? { project: each.name, permissions: defaultOf(robot, each.name), defaulted: true as const }
-      : { project: each.name, permissions: inOrder(each.permissions) },
-  );
-  return all.sort((a, b) => (a.project < b.project ? -1 : 1));
-}
-
-/** All, as many as this version knows: what an earlier one gave stays, so that an upgrade gives nobody more. */
-function defaultOf({ status }: RobotAccount, project: string): readonly Permission[] {
-  const before = status?.permissions?.find(each => each.project === project && each.defaulted === true);
-  return before === undefined ? allPermissions : inOrder(before.permissions);
-}
-
-function inOrder(some: readonly string[]): readonly Permission[] {
-  return allPermissions.filter(permission => some.includes(permission));
 }

@@ -1,6 +1,5 @@
-import { type ClusterTokenIssuer, isOfType } from '../api/cluster-token-issuer.ts';
+import { type ClusterTokenIssuer, type IssuerOf, isOfType } from '../api/cluster-token-issuer.ts';
 import { parseDuration } from '../api/durations.ts';
-import { isOlder } from '../api/object.ts';
 import type { RobotAccount } from '../api/robot-account.ts';
 import type { Account } from '../issuers/registry/account.ts';
 import { accountOf, type SecretMetadata } from '../issuers/registry/live.ts';
@@ -15,9 +14,15 @@ export interface RegistryAccountsOptions {
   secrets: { get(key: string): SecretMetadata | undefined };
 }
 
+/** Which of several robots with a secret has their full name, by whoever gives secrets out; undefined for none of them. */
+export type Holder = (robots: readonly RobotAccount[], issuer: IssuerOf<'registry'>) => RobotAccount | undefined;
+
 /** What the token endpoint knows of issuers and accounts, straight from the caches. */
-export function registryAccounts(of: RegistryAccountsOptions): Pick<RegistryTokenDeps, 'issuers' | 'accounts'> {
-  const accounts = new Accounts(of);
+export function registryAccounts(
+  of: RegistryAccountsOptions,
+  holder: Holder,
+): Pick<RegistryTokenDeps, 'issuers' | 'accounts'> {
+  const accounts = new Accounts(of, holder);
   return {
     issuers: { byName: name => issuerOf(of.issuers.get(name)) },
     accounts: { byName: (issuer, fullName) => accounts.byName(issuer, fullName) },
@@ -51,30 +56,35 @@ interface Seen {
 
 class Accounts {
   readonly #of: RegistryAccountsOptions;
+  readonly #holder: Holder;
   /** What was made of a robot and its Secret: both are frozen, so it holds until the cache has others. */
   readonly #seen = new WeakMap<RobotAccount, Seen>();
 
-  constructor(of: RegistryAccountsOptions) {
+  constructor(of: RegistryAccountsOptions, holder: Holder) {
     this.#of = of;
+    this.#holder = holder;
   }
 
-  /**
-   * Of robots that claim one name, one has it, and the others get no secret. Two may have been issued at the same moment, before
-   * either was recorded: then it is the older one, and the other one is told.
-   */
   byName(issuerName: string, fullName: string): Account | undefined {
     const issuer = this.#of.issuers.get(issuerName);
     if (issuer === undefined || !isOfType(issuer, 'registry')) return undefined;
     const { robotPrefix } = issuer.spec.registry;
     if (!fullName.startsWith(robotPrefix)) return undefined;
-    const { uid } = issuer.metadata;
-    let holder: { robot: RobotAccount; account: Account } | undefined;
-    for (const robot of this.#of.robots.byIndex('account', `${issuerName}/${fullName.slice(robotPrefix.length)}`)) {
-      const account = this.#accountOf(robot, uid);
-      if (account?.fullName !== fullName) continue;
-      if (holder === undefined || isOlder(robot, holder.robot)) holder = { robot, account };
-    }
-    return holder?.account;
+    const name = fullName.slice(robotPrefix.length);
+    const robots = this.#of.robots.byIndex('account', `${issuerName}/${name}`);
+    return this.#accountAmong(robots, fullName, issuer);
+  }
+
+  /** Of robots that claim one name, one has it, and the others get no secret. Two may have been issued at the same moment, before either was recorded. */
+  #accountAmong(robots: readonly RobotAccount[], fullName: string, issuer: IssuerOf<'registry'>): Account | undefined {
+    const found = robots.flatMap(robot => {
+      const account = this.#accountOf(robot, issuer.metadata.uid);
+      return account?.fullName === fullName ? [{ robot, account }] : [];
+    });
+    if (found.length < 2) return found[0]?.account;
+    const all = found.map(({ robot }) => robot);
+    const holder = this.#holder(all, issuer);
+    return found.find(({ robot }) => robot === holder)?.account;
   }
 
   #accountOf(robot: RobotAccount, issuerUID: string): Account | undefined {

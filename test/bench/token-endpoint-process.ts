@@ -8,6 +8,7 @@ import { Metrics } from '../../src/base/metrics.ts';
 import { SecretValue } from '../../src/base/secret-value.ts';
 import { Caches } from '../../src/controllers/caches.ts';
 import { LastUsed } from '../../src/controllers/last-used.ts';
+import { holderIn } from '../../src/controllers/robot-accounts.ts';
 import { readSigner } from '../../src/issuers/registry/signer.ts';
 import { Verifiers } from '../../src/issuers/registry/verifiers.ts';
 import { Client } from '../../src/kube/client.ts';
@@ -71,7 +72,7 @@ async function serve(o: Endpoint): Promise<EndpointSaid> {
   const signer = readSigner(pairOf(o.signing));
   const server = createServer({ certificates: { current: pairOf(o.serving), onChange: () => undefined }, log });
   registryTokenEndpoint(server.app, {
-    ...registryAccounts(caches),
+    ...registryAccounts(caches, holderIn(caches)),
     signers: { of: () => signer },
     verifiers,
     used: (account, at) => lastUsed.note(account, at),

@@ -152,13 +152,25 @@ describe('a robot', () => {
     expect(woken).toEqual(new Set(['robot team-a/ci', 'robot team-b/rival', 'token team-a/ci', 'issuer registry']));
   });
 
+  test('wakes who wants its name when it asks for something else, and when its record comes or goes', () => {
+    caches.robots.put(at('5', { ...robot, metadata: { ...robot.metadata, generation: 2 } }));
+    expect(woken).toContain('robot team-b/rival');
+    woken.clear();
+    const { issued, ...status } = robot.status ?? {};
+    caches.robots.put(at('6', { ...robot, metadata: { ...robot.metadata, generation: 2 }, status }));
+    expect(woken).toContain('robot team-b/rival');
+    woken.clear();
+    caches.robots.put(at('7', { ...robot, metadata: { ...robot.metadata, generation: 2 }, status }));
+    expect(woken).toEqual(new Set(['robot team-a/ci']));
+  });
+
   test('is woken by its issuer, its namespace and its Secret, and a token by a Secret that both name', () => {
     caches.issuers.put(at('5', { ...registry, metadata: { ...registry.metadata, generation: 2 } }));
     expect(woken).toContain('robot team-a/ci');
     woken.clear();
     const metadata = { name: 'team-a', uid: 'n', creationTimestamp: '', labels: { team: 'a' } };
     caches.namespaces.put(at('6', { metadata: { ...metadata, resourceVersion: '' } }));
-    expect(woken).toEqual(new Set(['robot team-a/ci']));
+    expect(woken).toEqual(new Set(['robot team-a/ci', 'robot team-b/rival']));
     woken.clear();
     const secret = { name: 'ci', namespace: 'team-a', uid: 's', resourceVersion: '', creationTimestamp: '' };
     caches.secrets.put(at('7', { metadata: secret }));

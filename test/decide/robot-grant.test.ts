@@ -25,6 +25,7 @@ const allowing = (limits: Partial<typeof registry.spec.limits>) => ({
   spec: { ...registry.spec, limits: { ...registry.spec.limits, ...limits } },
 });
 const { project: _, permissions: __, ...systemSpec } = served.spec;
+const claim = (robot: RobotAccount) => ({ robot, namespaceLabels: {} });
 
 describe('a robot is refused', () => {
   const older = { ...served, metadata: { ...served.metadata, name: 'older', uid: 'a' } };
@@ -57,7 +58,7 @@ describe('a robot is refused', () => {
     ],
     [
       'for the full name of an older one',
-      { rivals: [older] },
+      { rivals: [claim(older)] },
       'Stalled=True, UsernameTaken',
       'RobotAccount older in namespace team-a has the full name robot_payments+ci',
     ],
@@ -99,29 +100,29 @@ describe('a robot is refused', () => {
 
   test('a newer one of its full name is no rival', () => {
     const newer = { ...older, metadata: { ...older.metadata, uid: 'z' } };
-    expect(told({ rivals: [newer] })).toBe('Ready=True, Issued');
+    expect(told({ rivals: [claim(newer)] })).toBe('Ready=True, Issued');
   });
 
   test('of two that were made in the same second, the one that was issued first keeps the full name', () => {
     expect(older.metadata.creationTimestamp).toBe(served.metadata.creationTimestamp);
-    expect(told({ rivals: [older] })).toBe('Ready=True, Issued');
+    expect(told({ rivals: [claim(older)] })).toBe('Ready=True, Issued');
     const first = {
       ...older,
       metadata: { ...older.metadata, uid: 'z' },
       status: { ...older.status, tokenID: 'z.3.kq0wfY2nq3Vb1x9T' },
     };
     const given = { robot: finalized, secret: gone };
-    expect(told({ ...given, rivals: [first] })).toBe('Ready=False, Stalled=True, UsernameTaken');
+    expect(told({ ...given, rivals: [claim(first)] })).toBe('Ready=False, Stalled=True, UsernameTaken');
     // Both were issued before either was recorded: the older one logs in, and the other one must not be called ready.
     const twin = {
       ...first,
       metadata: { ...older.metadata },
       status: { ...older.status, tokenID: 'a.3.kq0wfY2nq3Vb1x9T' },
     };
-    expect(told({ rivals: [twin] })).toBe('Ready=False, Stalled=True, UsernameTaken');
+    expect(told({ rivals: [claim(twin)] })).toBe('Ready=False, Stalled=True, UsernameTaken');
     const ofAnother = { ...inputs, issuer: { ...inputs.issuer, uid: 'another' } };
     const leftOver = { ...first, status: { ...first.status, issued: { ...served.status?.issued, inputs: ofAnother } } };
-    expect(decide(seen({ ...given, rivals: [leftOver as RobotAccount] }), now)).toMatchObject({ do: 'issue' });
+    expect(decide(seen({ ...given, rivals: [claim(leftOver as RobotAccount)] }), now)).toMatchObject({ do: 'issue' });
   });
 });
 

@@ -56,6 +56,23 @@ describe('a ceiling of the issuer', () => {
   });
 });
 
+test('a robot that its issuer does not allow takes no name away from one that it does, and has it when that goes', async () => {
+  const [outside, inside] = [await site.namespace(), await site.namespace()];
+  const matchLabels = { 'kubernetes.io/metadata.name': inside };
+  const issuer = await OwnRegistryIssuer.make(site, inside, {
+    allowedNamespaces: { from: 'Selector', selector: { matchLabels } },
+  });
+  await site.apply(issuer.robot('robot'), outside);
+  await issuer.robotSays(outside, 'robot', 'NamespaceNotAllowed');
+  const login = await issuer.issued(inside, 'robot');
+  await site.api.patch(issuer.path, { spec: { allowedNamespaces: { from: 'All', selector: null } } });
+  expect(await issuer.robotSays(outside, 'robot', 'UsernameTaken')).toContain(`in namespace ${inside}`);
+  expect(await issuer.letsIn(login)).toBe(true);
+  await site.api.delete(robotPath(inside, 'robot'));
+  await issuer.robotSays(outside, 'robot', 'Issued');
+  expect(await issuer.letsIn(await issuer.login(outside, 'robot'))).toBe(true);
+});
+
 describe('what an issuer of this type cannot do is named', () => {
   test.each([
     ['to adopt a robot', { adoptionPolicy: 'Adopt' }, 'spec.adoptionPolicy'],

@@ -1,12 +1,20 @@
 import { expect, test } from 'vitest';
 import type { ClusterTokenIssuer } from '../../src/api/cluster-token-issuer.ts';
+import { inputsAnnotation, ownerUIDAnnotation, revisionAnnotation } from '../../src/api/names.ts';
 import type { RobotAccount } from '../../src/api/robot-account.ts';
+import { holderOf } from '../../src/decide/robot-name.ts';
 import { accountKeyOf } from '../../src/issuers/registry/live.ts';
 import type { Metadata } from '../../src/kube/core-kinds.ts';
 import { Store } from '../../src/kube/store.ts';
-import { registryAccounts } from '../../src/server/registry-accounts.ts';
+import { type Holder, registryAccounts } from '../../src/server/registry-accounts.ts';
 import { issuer as jwtIssuer } from '../decide/healthy.ts';
 import { inputs, registry, served } from '../decide/robots.ts';
+
+const holder: Holder = (robots, issuer) =>
+  holderOf(
+    robots.map(robot => ({ robot, namespaceLabels: {} })),
+    issuer,
+  );
 
 function caches() {
   const robots = new Store<RobotAccount>({ account: robot => [accountKeyOf(robot)] });
@@ -19,7 +27,7 @@ function caches() {
 
 test('an account is found by its issuer and full name, and by nothing else', () => {
   const of = caches();
-  const { accounts } = registryAccounts(of);
+  const { accounts } = registryAccounts(of, holder);
   expect(accounts.byName('registry', 'robot_payments+ci')?.uid).toBe(served.metadata.uid);
   for (const [issuer, name] of [
     ['registry', 'payments+ci'],
@@ -33,7 +41,7 @@ test('an account is found by its issuer and full name, and by nothing else', () 
 
 test('a change in the cache is there at the next request', () => {
   const of = caches();
-  const { accounts } = registryAccounts(of);
+  const { accounts } = registryAccounts(of, holder);
   expect(accounts.byName('registry', 'robot_payments+ci')?.disabled).toBe(false);
   of.robots.put({
     ...served,
@@ -47,7 +55,7 @@ test('a change in the cache is there at the next request', () => {
 
 test('of two robots with one name, the one with a secret is the account', () => {
   const of = caches();
-  const { accounts } = registryAccounts(of);
+  const { accounts } = registryAccounts(of, holder);
   const { status: _, ...rival } = served;
   of.robots.put({
     ...rival,
@@ -62,16 +70,31 @@ test('of two that were issued at the same moment, it is the older one, whichever
   const account = (...robots: RobotAccount[]) => {
     const of = { ...caches(), robots: new Store<RobotAccount>({ account: robot => [accountKeyOf(robot)] }) };
     for (const robot of robots) of.robots.put(robot);
-    return registryAccounts(of).accounts.byName('registry', 'robot_payments+ci')?.uid;
+    return registryAccounts(of, holder).accounts.byName('registry', 'robot_payments+ci')?.uid;
   };
   const twin = { ...served, metadata: { ...served.metadata, namespace: 'team-b', uid: 'z' } };
   expect([account(served, twin), account(twin, served)]).toEqual([served.metadata.uid, served.metadata.uid]);
 });
 
+test('of two, it is the one that is recorded, whatever the Secret of an older one says', () => {
+  const of = caches();
+  const { status: _, ...older } = served;
+  const born = { namespace: 'team-b', creationTimestamp: '2026-10-01T00:00:00Z' };
+  of.robots.put({ ...older, metadata: { ...older.metadata, ...born, uid: '0', resourceVersion: '8' } });
+  const annotations = {
+    [ownerUIDAnnotation]: '0',
+    [revisionAnnotation]: '1',
+    [inputsAnnotation]: JSON.stringify(inputs),
+  };
+  of.secrets.put({ metadata: { ...born, name: 'ci', uid: 's', resourceVersion: '9', annotations } });
+  const { accounts } = registryAccounts(of, holder);
+  expect(accounts.byName('registry', 'robot_payments+ci')?.uid).toBe(served.metadata.uid);
+});
+
 test('an issuer of another type is none', () => {
   const of = caches();
   of.issuers.put({ ...jwtIssuer, metadata: { ...jwtIssuer.metadata, resourceVersion: '8' } });
-  const { issuers } = registryAccounts(of);
+  const { issuers } = registryAccounts(of, holder);
   expect(issuers.byName('registry')).toEqual({
     name: 'registry',
     service: 'registry.example.com',
