@@ -237,6 +237,16 @@ describe('the robots of an issuer', () => {
     const access = await Promise.all(logins.map(login => hub.access(login, scope)));
     expect(access).toEqual([['shop/app:pull,push'], ['base/app:pull,push'], ['shop/app:pull']]);
   });
+
+  test('begin with the prefix of their issuer, and nobody logs in with another', async () => {
+    const namespace = await site.namespace();
+    const issuer = await OwnRegistryIssuer.make(site, namespace, {}, { robotPrefix: 'robot$' });
+    const login = await issuer.issued(namespace, 'ci');
+    expect(login.username).toBe('robot$shop+ci');
+    expect((await issuer.status(namespace, 'ci')).fullName).toBe(login.username);
+    const underscored = { ...login, username: 'robot_shop+ci' };
+    expect([await issuer.letsIn(login), await issuer.letsIn(underscored)]).toEqual([true, false]);
+  });
 });
 
 describe('permissions', () => {
