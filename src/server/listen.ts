@@ -1,9 +1,11 @@
 import { once } from 'node:events';
-import { createServer as createPlainServer } from 'node:http';
+import { createServer as createPlainServer, maxHeaderSize } from 'node:http';
 import { createServer as createTLSServer } from 'node:https';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Log } from '../base/log.ts';
+import { send } from './answer.ts';
+import { type Because, refusal } from './refusals.ts';
 import type { CertificateSource, ServingCertificate } from './tls.ts';
 
 /** Requests are forms with one token in them. */
@@ -54,6 +56,8 @@ function createHTTPServer(server: ReturnType<typeof createPlainServer>, log: Log
     serverFactory: requestListener => server.on('request', requestListener),
     logger: false,
     bodyLimit,
+    // By itself the router answers 414 to a name of more than 100 characters, which an object may have. No address is longer than this.
+    routerOptions: { maxParamLength: maxHeaderSize },
     frameworkErrors: (error, request, reply) => answerError(error, request, reply, log),
   });
   addRules(app, server, log);
@@ -76,7 +80,7 @@ function createHTTPServer(server: ReturnType<typeof createPlainServer>, log: Log
  */
 function addRules(app: FastifyInstance, server: Server, log: Log): void {
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
-  app.setNotFoundHandler((_, reply) => reply.code(404).send({ error: 'not_found' }));
+  app.setNotFoundHandler((_, reply) => send(reply, refusal('not_found', 'there is nothing here')));
   app.addHook('onRequest', (_, reply, done) => {
     giveUpLate(reply);
     done();
@@ -107,23 +111,31 @@ class AnswerLate extends Error {
   readonly statusCode = 503;
 }
 
-/** What a caller did wrong is named by its status alone; what went wrong with us is in our log, not in the answer. */
+/**
+ * What a caller did wrong is named by a word alone; what went wrong with us is in our log, not in the answer. Whose request it was
+ * may not be known (of an address that cannot be read, for one), so each answer has the forms of all clients.
+ */
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): void {
-  const status = statusOf(error);
-  if (status >= 500) log.error({ ...named(request), err: error }, 'request failed');
-  void reply.code(status).send({ error: errorCodes[status] ?? (status < 500 ? 'invalid_request' : 'server_error') });
+  const because = becauseOf(error);
+  if (because === 'server_error' || because === 'temporarily_unavailable')
+    log.error({ ...named(request), err: error }, 'request failed');
+  void send(reply.header('x-content-type-options', 'nosniff'), refusal(because, sentences[because]));
 }
 
-const errorCodes: Readonly<Record<number, string>> = {
-  404: 'not_found',
-  413: 'request_too_large',
-  415: 'unsupported_media_type',
-  503: 'temporarily_unavailable',
-};
+const sentences = {
+  invalid_request: 'the request cannot be read',
+  request_too_large: 'the request is too large',
+  unsupported_media_type: 'the type of the body is not one that is taken here',
+  server_error: 'the request failed',
+  temporarily_unavailable: 'the answer was not ready in time',
+} as const satisfies Partial<Record<Because, string>>;
 
-function statusOf(error: unknown): number {
-  const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined;
-  return typeof status === 'number' && status >= 400 && status <= 599 ? status : 500;
+function becauseOf(error: unknown): keyof typeof sentences {
+  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
+  if (status === 413) return 'request_too_large';
+  if (status === 415) return 'unsupported_media_type';
+  if (status === 503) return 'temporarily_unavailable';
+  return status >= 400 && status < 500 ? 'invalid_request' : 'server_error';
 }
 
 /** The pattern of the route and never the address: people put tokens into addresses. */

@@ -12,7 +12,7 @@ import { signRegistryToken } from '../issuers/registry/token.ts';
 import { VerifierKeyMissing, type Verifiers } from '../issuers/registry/verifiers.ts';
 import { type Answer, json, send } from './answer.ts';
 import { Attempts } from './attempts.ts';
-import { refusal, type TokenError } from './registry-token-errors.ts';
+import { type Because, refusal } from './refusals.ts';
 import { parseTokenRequest, type TokenEndpointRequest, type TokenRequest } from './registry-token-request.ts';
 
 /** Caches older than this may have missed that an account was disabled or deleted; then nobody is let in, nor turned away. */
@@ -58,7 +58,7 @@ export function registryTokenEndpoint(app: FastifyInstance, deps: RegistryTokenD
 }
 
 /** How a request ended, for the metric. */
-type Result = 'issued' | 'anonymous' | TokenError;
+type Result = 'issued' | 'anonymous' | Because;
 
 class TokenEndpoint {
   readonly #deps: RegistryTokenDeps;
@@ -190,12 +190,12 @@ interface Outcome {
 }
 
 function refused(
-  error: TokenError,
-  because: string,
+  error: Because,
+  says: string,
   issuer: RegistryIssuer | undefined,
   retryAfterSeconds?: number,
 ): Outcome {
-  return { result: error, answer: refusal(error, because, { service: issuer?.service, retryAfterSeconds }) };
+  return { result: error, answer: refusal(error, says, { service: issuer?.service, retryAfterSeconds }) };
 }
 
 function requestOf({ method, url, headers, body, ip }: FastifyRequest): TokenEndpointRequest {

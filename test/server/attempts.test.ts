@@ -95,8 +95,8 @@ test('which names share an allowance is different in each process, and few do', 
     const attempts = new Attempts();
     const address = anywhere();
     for (let i = 0; i < 1000; i++) {
-      const { take } = attempts.limit(`victim-${i}`, address(), 0);
-      for (let j = 0; j < 60; j++) take();
+      const limit = attempts.limit(`victim-${i}`, address(), 0);
+      for (let j = 0; j < 60; j++) limit.take();
     }
     const names = Array.from({ length: 5000 }, (_, i) => `account-${i}`);
     return names.filter(name => attempts.limit(name, address(), 0).take() !== undefined);

@@ -121,8 +121,16 @@ test.each<[string, InjectOptions, number, string]>([
   ],
 ])('the answer to %s says only what kind of error it is', async (_, call, status, error) => {
   const answer = await (await app()).inject(call);
-  expect([answer.statusCode, answer.json()]).toEqual([status, { error }]);
-  expect(JSON.stringify(answer.headers)).not.toContain('canary');
+  const body = answer.json();
+  expect([answer.statusCode, body.error]).toEqual([status, error]);
+  // For clients of registries, which look for nothing else.
+  expect(body.errors).toEqual([{ code: expect.any(String), message: body.error_description }]);
+  expect(answer.headers).toMatchObject({
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  });
+  expect(JSON.stringify(answer.headers) + answer.body).not.toContain('canary');
 });
 
 test('an answer that does not come is given up', async () => {
@@ -131,7 +139,8 @@ test('an answer that does not come is given up', async () => {
   await vi.waitFor(() => vi.getTimerCount() > 0 || Promise.reject(new Error('no timer')));
   await vi.advanceTimersByTimeAsync(15_000);
   expect((await answer).statusCode).toBe(503);
-  expect((await answer).json()).toEqual({ error: 'temporarily_unavailable' });
+  expect((await answer).headers['retry-after']).toBe('5');
+  expect((await answer).json()).toMatchObject({ error: 'temporarily_unavailable', errors: [{ code: 'UNAVAILABLE' }] });
 });
 
 test('nothing waits any more for an answer that was given', async () => {

@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest';
+import type { InjectOptions } from 'fastify';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { SecretValue } from '../../src/base/secret-value.ts';
 import type { Account } from '../../src/issuers/registry/account.ts';
 import { generateSecret } from '../../src/issuers/registry/secrets.ts';
@@ -180,6 +181,16 @@ test('an issuer that is not there is not found', async () => {
   expect(answer).toMatchObject({ status: 404, body: { error: 'not_found' } });
 });
 
+test('an issuer may have the longest name that Kubernetes allows, and nobody a longer one', async () => {
+  const served = await serve();
+  const name = `${'x'.repeat(63)}.`.repeat(4).slice(0, 253);
+  served.world.issuers.set(name, { ...issuer, name });
+  for (const signer of served.world.signers.values()) served.world.signers.set(name, signer);
+  expect((await get(served, push, login, `/registry/${name}/token`)).status).toBe(200);
+  const longer = await get(served, push, login, `/registry/${'x'.repeat(8000)}/token`);
+  expect(longer).toMatchObject({ status: 404, body: { error: 'not_found', errors: [{ code: 'UNKNOWN' }] } });
+});
+
 test('stands beside the endpoints of the jwt issuers, which take all other paths', async () => {
   const { app } = await serveJWT();
   const served = await serve(app);
@@ -284,6 +295,36 @@ describe('an own secret', () => {
     expect((await get(served, push, right)).status).toBe(429);
     served.world.monotonic = 1000;
     expect((await get(served, push, right)).status).toBe(200);
+  });
+});
+
+const body = 'application/x-www-form-urlencoded';
+
+test.each<[string, InjectOptions, number]>([
+  ['a body that is too large', { payload: 'x'.repeat(70_000), headers: { 'content-type': body } }, 413],
+  ['a type of body that is none', { payload: 'x', headers: { 'content-type': ' ' } }, 415],
+  ['a length that is none', { payload: 'x', headers: { 'content-type': body, 'content-length': '9' } }, 400],
+  ['an address that cannot be read', { url: '/registry/%zz/token' }, 400],
+])('%s is refused in the form of each client', async (_, of, status) => {
+  const { app } = await serve();
+  const response = await app.inject({ method: 'POST', url: '/registry/hub/token', ...of });
+  expect(response.statusCode).toBe(status);
+  expect(response.headers).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+  expect(response.json()).toMatchObject({ error: expect.any(String), errors: [{ code: 'UNSUPPORTED' }] });
+});
+
+test('an answer that comes too late is one to ask again, in the form of each client', async () => {
+  const served = await serve();
+  Object.assign(served.verifiers, { matchesOwn: () => new Promise(() => undefined) });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const late = get(served, push, basic('robot_own', ownSecret));
+  await vi.waitFor(() => vi.getTimerCount() > 0 || Promise.reject(new Error('no timer')));
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(await late).toMatchObject({
+    status: 503,
+    headers: { 'retry-after': '5' },
+    body: { error: 'temporarily_unavailable', errors: [{ code: 'UNAVAILABLE' }] },
   });
 });
 

@@ -1,11 +1,7 @@
 import { type Answer, json } from './answer.ts';
-import type { Malformed } from './registry-token-request.ts';
 
-/** Why no token was given, in the words of RFC 6749 section 5.2 and, where it has none, in ours. */
-export type TokenError = Malformed | 'invalid_grant' | 'not_found' | 'too_many_requests' | 'temporarily_unavailable';
-
-/** The status, and the code of the registry protocol (distribution's errcode package). */
-const forms: Readonly<Record<TokenError, { status: number; code: string }>> = {
+/** Status, and code of the registry protocol (distribution's errcode package), for the words of RFC 6749 section 5.2 and, where it has none, for ours. */
+const forms = {
   invalid_request: { status: 400, code: 'UNSUPPORTED' },
   invalid_scope: { status: 400, code: 'UNSUPPORTED' },
   unsupported_grant_type: { status: 400, code: 'UNSUPPORTED' },
@@ -14,24 +10,30 @@ const forms: Readonly<Record<TokenError, { status: number; code: string }>> = {
   invalid_client: { status: 401, code: 'UNAUTHORIZED' },
   not_found: { status: 404, code: 'UNKNOWN' },
   method_not_allowed: { status: 405, code: 'UNSUPPORTED' },
+  request_too_large: { status: 413, code: 'UNSUPPORTED' },
+  unsupported_media_type: { status: 415, code: 'UNSUPPORTED' },
   too_many_requests: { status: 429, code: 'TOOMANYREQUESTS' },
+  server_error: { status: 500, code: 'UNKNOWN' },
   temporarily_unavailable: { status: 503, code: 'UNAVAILABLE' },
-};
+} as const;
+
+/** Why a request was refused. */
+export type Because = keyof typeof forms;
 
 /** When the reason does not say by itself when it will be over. */
 const usualRetrySeconds = 5;
 
 /**
  * A refusal that both families of clients can read: `errors` is the form of the registry protocol, `error` that of OAuth2.
- * `because` never holds anything that the caller has sent.
+ * `says` never holds anything that the caller has sent.
  */
 export function refusal(
-  error: TokenError,
-  because: string,
+  error: Because,
+  says: string,
   { service = 'botmint', retryAfterSeconds = usualRetrySeconds }: RefusalDetails = {},
 ): Answer {
   const { status, code } = forms[error];
-  const body = { errors: [{ code, message: because }], error, error_description: because };
+  const body = { errors: [{ code, message: says }], error, error_description: says };
   return json(status, body, headersOf(status, service, retryAfterSeconds));
 }
 
