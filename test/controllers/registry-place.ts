@@ -9,8 +9,11 @@ import { RegistryIssuers } from '../../src/controllers/registry-issuers.ts';
 import { SigningChains } from '../../src/controllers/signing-chains.ts';
 import { tokenMetrics } from '../../src/controllers/world.ts';
 import type { RegistrySigner } from '../../src/issuers/registry/signer.ts';
+import type { NewObject, ReadOptions } from '../../src/kube/calls.ts';
 import { Client } from '../../src/kube/client.ts';
 import { loadConfig } from '../../src/kube/config.ts';
+import type { KubeObject, Ref, Resource } from '../../src/kube/objects.ts';
+import type { TransportOptions } from '../../src/kube/transport.ts';
 import { type Api, eventually, sharedCluster } from '../cluster/cluster.ts';
 
 const cluster = sharedCluster();
@@ -28,6 +31,40 @@ export class Calendar {
 
   passDays(days: number): void {
     this.#ahead += days * day;
+  }
+}
+
+export class Killed extends Error {}
+
+/** Of a process that is killed when so many writes were carried out: nothing is heard of the last one, and nothing follows. */
+class MortalClient extends Client {
+  writes = 0;
+  readonly #most: number;
+
+  constructor(options: TransportOptions, most: number) {
+    super(options);
+    this.#most = most;
+  }
+
+  override create<T extends KubeObject, O extends NewObject>(resource: Resource<T>, object: O, options: ReadOptions) {
+    return this.#write(() => super.create(resource, object, options));
+  }
+
+  override patch<T extends KubeObject>(
+    resource: Resource<T>,
+    ref: Ref,
+    body: object,
+    options: ReadOptions & { resourceVersion: string; subresource?: 'status' },
+  ) {
+    return this.#write(() => super.patch(resource, ref, body, options));
+  }
+
+  async #write<T>(write: () => Promise<T>): Promise<T> {
+    if (this.writes >= this.#most) throw new Killed();
+    const answer = await write();
+    this.writes++;
+    if (this.writes >= this.#most) throw new Killed();
+    return answer;
   }
 }
 
@@ -81,11 +118,14 @@ export class RegistryPlace {
     return eventually(`the Secret of the ${part}`, () => this.api.get(this.secretPath(part)));
   }
 
-  /** A replica whose caches have caught up, and which follows the leaf. */
-  async replica() {
+  /**
+   * A replica whose caches have caught up, and which follows the leaf. `writes`: it is killed when so many were carried out, before it
+   * hears the last answer.
+   */
+  async replica({ writes = Number.POSITIVE_INFINITY }: { writes?: number } = {}) {
     const { namespace, calendar: clock } = this;
     const config = loadConfig({ kubeconfig: cluster.kubeconfigPath });
-    const client = new Client({ config, log, metrics: new Metrics(), userAgent: 'test' });
+    const client = new MortalClient({ config, log, metrics: new Metrics(), userAgent: 'test' }, writes);
     const caches = new Caches({ client, namespace, log, clock });
     const { secrets, issuers } = caches;
     const chains = new SigningChains({ client, namespace, secrets, issuers, log });
@@ -94,7 +134,7 @@ export class RegistryPlace {
     const report = (_: string, __: object, { reason }: { reason: string }) => void told.push(reason);
     const controller = new RegistryIssuers({ caches, client, clock, metrics, report }, chains);
     const stopping = new AbortController();
-    const running = [caches.run(stopping.signal), chains.run(stopping.signal)];
+    const running = [caches.run(stopping.signal)];
     /** From now on it hears nothing of what others do. */
     const deafen = async () => {
       stopping.abort();
@@ -105,6 +145,8 @@ export class RegistryPlace {
       await client.close();
     });
     await caches.whenSynced(signal);
+    await chains.load(signal);
+    running.push(chains.run(stopping.signal));
     const reconcile = () => controller.reconcile(this.name, signal);
     return { caches, chains, client, told, deafen, reconcile, signer: () => chains.of(this.name) };
   }
