@@ -8,9 +8,9 @@ import type { Store } from '../kube/store.ts';
 import type { RegistryIssuer, RegistryTokenDeps } from './registry-token.ts';
 
 export interface RegistryAccountsOptions {
-  issuers: Pick<Store<ClusterTokenIssuer>, 'get'>;
+  issuers: Pick<Store<ClusterTokenIssuer>, 'get' | 'unreadable'>;
   /** With an index `account` by `accountKeyOf`. */
-  robots: Pick<Store<RobotAccount>, 'byIndex'>;
+  robots: Pick<Store<RobotAccount>, 'byIndex' | 'unreadables'>;
   secrets: { get(key: string): SecretMetadata | undefined };
 }
 
@@ -24,7 +24,7 @@ export function registryAccounts(
 ): Pick<RegistryTokenDeps, 'issuers' | 'accounts'> {
   const accounts = new Accounts(of, holder);
   return {
-    issuers: { byName: name => issuerOf(of.issuers.get(name)) },
+    issuers: { byName: name => issuerOf(of.issuers.get(name)) ?? (of.issuers.unreadable(name) && 'unreadable') },
     accounts: { byName: (issuer, fullName) => accounts.byName(issuer, fullName) },
   };
 }
@@ -65,14 +65,14 @@ class Accounts {
     this.#holder = holder;
   }
 
-  byName(issuerName: string, fullName: string): Account | undefined {
+  byName(issuerName: string, fullName: string): Account | 'unreadable' | undefined {
     const issuer = this.#of.issuers.get(issuerName);
     if (issuer === undefined || !isOfType(issuer, 'registry')) return undefined;
     const { robotPrefix } = issuer.spec.registry;
     if (!fullName.startsWith(robotPrefix)) return undefined;
     const name = fullName.slice(robotPrefix.length);
     const robots = this.#of.robots.byIndex('account', `${issuerName}/${name}`);
-    return this.#accountAmong(robots, fullName, issuer);
+    return this.#accountAmong(robots, fullName, issuer) ?? (this.#mayBeUnreadable(name) ? 'unreadable' : undefined);
   }
 
   /** Of robots that claim one name, one has it, and the others get no secret. Two may have been issued at the same moment, before either was recorded. */
@@ -85,6 +85,13 @@ class Accounts {
     const all = found.map(({ robot }) => robot);
     const holder = this.#holder(all, issuer);
     return found.find(({ robot }) => robot === holder)?.account;
+  }
+
+  /** One that nobody can read is not absent (docs/decisions/0005). Only its metadata is known, and most robots are called as their objects are. */
+  #mayBeUnreadable(name: string): boolean {
+    const own = name.slice(name.indexOf('+') + 1);
+    for (const { metadata } of this.#of.robots.unreadables()) if (metadata.name === own) return true;
+    return false;
   }
 
   #accountOf(robot: RobotAccount, issuerUID: string): Account | undefined {

@@ -29,8 +29,9 @@ export interface RegistryIssuer {
 }
 
 export interface RegistryTokenDeps {
-  issuers: { byName(name: string): RegistryIssuer | undefined };
-  accounts: { byName(issuer: string, fullName: string): Account | undefined };
+  /** `unreadable`: it is there, or may be, in a form that this version does not know. */
+  issuers: { byName(name: string): RegistryIssuer | 'unreadable' | undefined };
+  accounts: { byName(issuer: string, fullName: string): Account | 'unreadable' | undefined };
   /** Undefined while the issuer has none that can be used. */
   signers: { of(issuer: string): RegistrySigner | undefined };
   verifiers: Verifiers;
@@ -90,10 +91,12 @@ class TokenEndpoint {
     return answer;
   }
 
-  async #answered(issuer: RegistryIssuer | undefined, request: TokenEndpointRequest): Promise<Outcome> {
+  async #answered(found: RegistryIssuer | 'unreadable' | undefined, request: TokenEndpointRequest): Promise<Outcome> {
+    const issuer = found === 'unreadable' ? undefined : found;
     // Even "no such issuer" is an answer from the caches.
     if (this.#deps.cachesAge() > mostCacheAgeMilliseconds)
       return refused('temporarily_unavailable', 'the caches are too old', issuer);
+    if (found === 'unreadable') return refused('temporarily_unavailable', 'the issuer cannot be read', issuer);
     if (issuer === undefined) return refused('not_found', 'no issuer has this name', issuer);
     const parsed = parseTokenRequest(request);
     if (parsed.form === 'malformed') return refused(parsed.error, parsed.because, issuer);
@@ -124,9 +127,10 @@ class TokenEndpoint {
   ): Promise<Outcome> {
     const { accounts, clock } = this.#deps;
     const { username, secret } = request.credential;
+    const account = accounts.byName(issuer.name, username);
+    if (account === 'unreadable') return refused('temporarily_unavailable', 'the robot account cannot be read', issuer);
     const name = `${issuer.name} ${username}`;
     const limit = this.#attempts.limit(name, address, clock.monotonic());
-    const account = accounts.byName(issuer.name, username);
     const seen = await this.#logIns.logIn({ name, account, secret }, { limit, now: clock.now() });
     switch (seen.result) {
       case 'ok':

@@ -28,7 +28,7 @@ function caches() {
 test('an account is found by its issuer and full name, and by nothing else', () => {
   const of = caches();
   const { accounts } = registryAccounts(of, holder);
-  expect(accounts.byName('registry', 'robot_payments+ci')?.uid).toBe(served.metadata.uid);
+  expect(accounts.byName('registry', 'robot_payments+ci')).toMatchObject({ uid: served.metadata.uid });
   for (const [issuer, name] of [
     ['registry', 'payments+ci'],
     ['registry', 'robot_payments+cd'],
@@ -42,13 +42,13 @@ test('an account is found by its issuer and full name, and by nothing else', () 
 test('a change in the cache is there at the next request', () => {
   const of = caches();
   const { accounts } = registryAccounts(of, holder);
-  expect(accounts.byName('registry', 'robot_payments+ci')?.disabled).toBe(false);
+  expect(accounts.byName('registry', 'robot_payments+ci')).toMatchObject({ disabled: false });
   of.robots.put({
     ...served,
     metadata: { ...served.metadata, resourceVersion: '8' },
     spec: { ...served.spec, disabled: true },
   });
-  expect(accounts.byName('registry', 'robot_payments+ci')?.disabled).toBe(true);
+  expect(accounts.byName('registry', 'robot_payments+ci')).toMatchObject({ disabled: true });
   of.issuers.put({ ...registry, metadata: { ...registry.metadata, uid: 'another', resourceVersion: '9' } });
   expect(accounts.byName('registry', 'robot_payments+ci')).toBeUndefined();
 });
@@ -61,19 +61,21 @@ test('of two robots with one name, the one with a secret is the account', () => 
     ...rival,
     metadata: { ...served.metadata, name: 'ci', namespace: 'team-b', uid: 'rival', resourceVersion: '8' },
   });
-  expect(accounts.byName('registry', 'robot_payments+ci')?.verifiers).toMatchObject([
-    { verifier: inputs.robot.verifier },
-  ]);
+  expect(accounts.byName('registry', 'robot_payments+ci')).toMatchObject({
+    verifiers: [{ verifier: inputs.robot.verifier }],
+  });
 });
 
 test('of two that were issued at the same moment, it is the older one, whichever came first', () => {
   const account = (...robots: RobotAccount[]) => {
     const of = { ...caches(), robots: new Store<RobotAccount>({ account: robot => [accountKeyOf(robot)] }) };
     for (const robot of robots) of.robots.put(robot);
-    return registryAccounts(of, holder).accounts.byName('registry', 'robot_payments+ci')?.uid;
+    return registryAccounts(of, holder).accounts.byName('registry', 'robot_payments+ci');
   };
-  const twin = { ...served, metadata: { ...served.metadata, namespace: 'team-b', uid: 'z' } };
-  expect([account(served, twin), account(twin, served)]).toEqual([served.metadata.uid, served.metadata.uid]);
+  const metadata = { ...served.metadata, namespace: 'team-b', uid: 'z' };
+  const twin = { ...served, metadata, status: { ...served.status, tokenID: 'z.3.x' } };
+  for (const both of [account(served, twin), account(twin, served)])
+    expect(both).toMatchObject({ uid: served.metadata.uid });
 });
 
 test('of two, it is the one that is recorded, whatever the Secret of an older one says', () => {
@@ -88,7 +90,22 @@ test('of two, it is the one that is recorded, whatever the Secret of an older on
   };
   of.secrets.put({ metadata: { ...born, name: 'ci', uid: 's', resourceVersion: '9', annotations } });
   const { accounts } = registryAccounts(of, holder);
-  expect(accounts.byName('registry', 'robot_payments+ci')?.uid).toBe(served.metadata.uid);
+  expect(accounts.byName('registry', 'robot_payments+ci')).toMatchObject({ uid: served.metadata.uid });
+});
+
+test('what cannot be read is not absent', () => {
+  const of = caches();
+  const { issuers, accounts } = registryAccounts(of, holder);
+  expect([issuers.byName('newer'), accounts.byName('registry', 'robot_payments+cd')]).toEqual([undefined, undefined]);
+  const metadata = { namespace: 'team-b', uid: 'n', resourceVersion: '9', creationTimestamp: '' };
+  of.issuers.putUnreadable({ metadata: { ...metadata, name: 'newer', namespace: undefined } });
+  of.robots.putUnreadable({ metadata: { ...metadata, name: 'cd' } });
+  expect(issuers.byName('newer')).toBe('unreadable');
+  for (const name of ['robot_payments+cd', 'robot_cd']) expect(accounts.byName('registry', name)).toBe('unreadable');
+  expect(accounts.byName('registry', 'robot_payments+ce')).toBeUndefined();
+  // One that can be read goes on.
+  of.robots.putUnreadable({ metadata: { ...metadata, name: 'ci', uid: 'o' } });
+  expect(accounts.byName('registry', 'robot_payments+ci')).toMatchObject({ uid: served.metadata.uid });
 });
 
 test('an issuer of another type is none', () => {

@@ -15,6 +15,8 @@ export interface World {
   issuers: Map<string, RegistryIssuer>;
   /** By full name, whatever the issuer. */
   accounts: Map<string, Account>;
+  /** Names of issuers and full names of robots. */
+  unreadable: Set<string>;
   signers: Map<string, RegistrySigner>;
   /** Milliseconds. */
   cachesAge: number;
@@ -52,6 +54,7 @@ export async function serve(app = createPlain({ log: createLog('silent', 'json')
   const world: World = {
     issuers: new Map([['hub', issuer]]),
     accounts: new Map(),
+    unreadable: new Set(),
     signers: new Map([['hub', readSigner(leaf)]]),
     cachesAge: 0,
     monotonic: 0,
@@ -84,9 +87,10 @@ export async function serve(app = createPlain({ log: createLog('silent', 'json')
   const log = createLog('silent', 'json');
   const keep = (...line: unknown[]) => void logged.push(JSON.stringify(line));
   Object.assign(log, { debug: keep, info: keep, warn: keep, error: keep });
+  const unreadable = (name: string) => (world.unreadable.has(name) ? 'unreadable' : undefined);
   registryTokenEndpoint(app, {
-    issuers: { byName: name => world.issuers.get(name) },
-    accounts: { byName: (_, fullName) => world.accounts.get(fullName) },
+    issuers: { byName: name => world.issuers.get(name) ?? unreadable(name) },
+    accounts: { byName: (_, fullName) => world.accounts.get(fullName) ?? unreadable(fullName) },
     signers: { of: name => world.signers.get(name) },
     verifiers,
     used: account => void world.used.push(account.fullName),

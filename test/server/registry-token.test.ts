@@ -365,6 +365,21 @@ describe('503 with Retry-After, and no verdict,', () => {
     expect(served.world.used).toEqual([]);
   });
 
+  test('while the issuer or the robot cannot be read, and nothing is counted as a guess', async () => {
+    const served = await serve();
+    served.world.unreadable.add('newer').add('robot_newer');
+    expect((await get(served, push, login, '/registry/newer/token')).status).toBe(503);
+    for (let i = 0; i < 200; i++)
+      expect(await get(served, push, basic('robot_newer', ownSecret))).toMatchObject({
+        status: 503,
+        headers: { 'retry-after': '5' },
+        body: { error: 'temporarily_unavailable' },
+      });
+    expect([served.world.slowHashes, (await get(served, push, basic('robot_own', ownSecret))).status]).toEqual([
+      0, 200,
+    ]);
+  });
+
   test('while too many secrets are being checked', async () => {
     const served = await serve();
     const busy = new Verifiers(new Map([[1, new SecretValue('k')]]), () => Promise.reject(new TooManyChecks('busy')));
