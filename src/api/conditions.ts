@@ -145,6 +145,13 @@ export const reasons = {
     remedy: 'Put another value into the Secret of `secret.valueFrom`; the robot goes on by itself.',
     on: { RobotAccount: ['stalled', 'ready'] },
   },
+  SourceUnchanged: {
+    cause:
+      'The annotation `botmint.dev/replace` asks for another secret, and the Secret of `secret.valueFrom` still holds the present one, which goes on working: only its owner has another.',
+    remedy:
+      'Put another value into that Secret: it is in force as soon as it is noticed, and the one before ends. To end the present one at once, set `disabled: true`. If it has not leaked, take the annotation off.',
+    on: { RobotAccount: ['stalled'] },
+  },
   UsernameTaken: {
     cause:
       'An older BotUser of this namespace and issuer has the username, or another RobotAccount of this issuer the full name: one that was issued already, else the oldest of those that the issuer allows.',

@@ -66,6 +66,8 @@ export const RobotInputs = z.looseObject({
   robot: z.looseObject({
     /** The robot's number at its issuer. */
     id: z.number().int().min(0),
+    /** When the robot was made there: the issue of its first secret. A record that does not say so is of one of that time. */
+    createdAt: time().optional(),
     /** Where a secret of one's own was read, and at which version; left out: it was generated. */
     source: z
       .looseObject({ name: z.string(), key: z.string(), uid: z.string(), resourceVersion: z.string() })

@@ -1,35 +1,41 @@
 import type { RobotAccount } from '../api/robot-account.ts';
-import type { SecretValue } from '../base/secret-value.ts';
-import type { SourceSeen } from '../decide/robot-grant.ts';
+import { SecretValue } from '../base/secret-value.ts';
+import { isReadAt, ownRecordOf, type SourceAt, type SourceSeen } from '../decide/own-secret.ts';
 import { brokenRules } from '../issuers/registry/secrets.ts';
+import type { Verifiers } from '../issuers/registry/verifiers.ts';
 import type { Client } from '../kube/client.ts';
 import { type Secret, secretMetadata, secrets } from '../kube/core-kinds.ts';
-import { dataOf } from './secret-readings.ts';
 
 interface Reading {
   name: string;
   key: string;
   seen: SourceSeen;
+  /** The token id of the robot's credential at that time. */
+  tokenID: string | undefined;
 }
+
+/** A secret of its owner's making, or the rules that it breaks, in words that complete "it must have …". */
+export type OwnSecretRead = { value: SecretValue } | { broken: readonly string[] };
 
 /**
  * The Secrets from which robots take secrets of their owners' making. No watch covers them, so each is looked at by its metadata at every pass, and its value
- * is read once for each version of it; what is kept of that is the rules that it breaks.
+ * is read once for each version of it. What is kept of that is the rules that it breaks, and whether it is the secret that the robot has already: that is
+ * asked of the recorded verifier, so nothing more about the value is kept anywhere.
  */
 export class RobotSources {
   readonly #client: Pick<Client, 'get'>;
+  readonly #verifiers: Pick<Verifiers, 'isOwn'>;
   /** By the UID of the robot. */
   readonly #readings = new Map<string, Reading>();
 
-  constructor(client: Pick<Client, 'get'>) {
+  constructor(client: Pick<Client, 'get'>, verifiers: Pick<Verifiers, 'isOwn'>) {
     this.#client = client;
+    this.#verifiers = verifiers;
   }
 
   /** What the last look has shown; undefined for a robot that names none. */
   seen(robot: RobotAccount): SourceSeen | undefined {
-    const ref = refOf(robot);
-    const reading = this.#readings.get(robot.metadata.uid);
-    return ref !== undefined && reading?.name === ref.name && reading.key === ref.key ? reading.seen : undefined;
+    return this.#reading(robot)?.seen;
   }
 
   /** Looks at the Secret that the robot names. May be repeated. */
@@ -38,31 +44,60 @@ export class RobotSources {
     if (ref === undefined) return this.forget(robot.metadata.uid);
     const of = { namespace: robot.metadata.namespace, name: ref.name };
     const found = await this.#client.get(secretMetadata, of, { signal });
-    const known = this.seen(robot);
-    if (found !== undefined && isAt(known, found.metadata)) return;
-    this.#note(robot, found && (await this.#client.get(secrets, of, { signal })));
+    if (found !== undefined && this.#isKnown(robot, { ...ref, ...found.metadata })) return;
+    await this.#note(robot, found && (await this.#client.get(secrets, of, { signal })));
   }
 
-  /** The value at the version that was decided about; undefined where there is another one by now, which the next look then has. */
-  async read(
-    robot: RobotAccount,
-    at: { name: string; key: string; uid: string; resourceVersion: string },
-    signal: AbortSignal,
-  ): Promise<SecretValue | undefined> {
+  /** What stands there at the version that was decided about; undefined where there is another one by now, which the next look then has. */
+  async read(robot: RobotAccount, at: SourceAt, signal: AbortSignal): Promise<OwnSecretRead | undefined> {
     const of = { namespace: robot.metadata.namespace, name: at.name };
     const found = await this.#client.get(secrets, of, { signal });
     const same = found?.metadata.uid === at.uid && found.metadata.resourceVersion === at.resourceVersion;
-    if (!same) this.#note(robot, found);
-    return same ? dataOf(found).get(at.key) : undefined;
+    if (!same) await this.#note(robot, found);
+    return same ? ownSecretIn(found, at.key) : undefined;
   }
 
   forget(uid: string): void {
     this.#readings.delete(uid);
   }
 
-  #note(robot: RobotAccount, secret: Secret | undefined): void {
+  #reading(robot: RobotAccount): Reading | undefined {
     const ref = refOf(robot);
-    if (ref !== undefined) this.#readings.set(robot.metadata.uid, { ...ref, seen: sourceOf(secret, ref.key) });
+    const reading = this.#readings.get(robot.metadata.uid);
+    return ref !== undefined && reading?.name === ref.name && reading.key === ref.key ? reading : undefined;
+  }
+
+  /** Whether it was read at this version, and compared with the credential that the robot has now. */
+  #isKnown(robot: RobotAccount, at: SourceAt): boolean {
+    const { seen, tokenID } = this.#reading(robot) ?? {};
+    if (seen?.state !== 'found' || seen.uid !== at.uid || seen.resourceVersion !== at.resourceVersion) return false;
+    return comparedWith(robot, at) === undefined || tokenID === robot.status?.tokenID;
+  }
+
+  async #note(robot: RobotAccount, secret: Secret | undefined): Promise<void> {
+    const ref = refOf(robot);
+    if (ref === undefined) return;
+    const seen = await this.#sourceOf(robot, ref, secret);
+    this.#readings.set(robot.metadata.uid, { ...ref, seen, tokenID: robot.status?.tokenID });
+  }
+
+  async #sourceOf(
+    robot: RobotAccount,
+    ref: { name: string; key: string },
+    secret: Secret | undefined,
+  ): Promise<SourceSeen> {
+    if (secret === undefined) return { state: 'absent', what: 'secret' };
+    const read = ownSecretIn(secret, ref.key);
+    if (read === undefined) return { state: 'absent', what: 'key' };
+    const { uid, resourceVersion } = secret.metadata;
+    const found = { state: 'found', uid, resourceVersion } as const;
+    if ('broken' in read) return { ...found, ...read };
+    const record = comparedWith(robot, { ...ref, uid, resourceVersion });
+    if (record === undefined) return { ...found, broken: [] };
+    const { revision, tokenID, inputs } = record;
+    const subject = { uid: robot.metadata.uid, revision };
+    const isSame = await this.#verifiers.isOwn(subject, inputs.robot.verifier, read.value);
+    return { ...found, broken: [], ...(isSame && { sameAs: tokenID }) };
   }
 }
 
@@ -70,17 +105,27 @@ function refOf({ spec }: RobotAccount) {
   return spec.secret.valueFrom?.secretKeyRef;
 }
 
-function isAt(
-  seen: SourceSeen | undefined,
-  { uid, resourceVersion }: { uid: string; resourceVersion: string },
-): boolean {
-  return seen?.state === 'found' && seen.uid === uid && seen.resourceVersion === resourceVersion;
+/** The record of a secret that was read elsewhere, or at another version: what stands there may be another one, or the same. */
+function comparedWith(robot: RobotAccount, at: SourceAt) {
+  const record = ownRecordOf(robot);
+  return record === undefined || isReadAt(record.source, at) ? undefined : record;
 }
 
-function sourceOf(secret: Secret | undefined, key: string): SourceSeen {
-  const value = secret && dataOf(secret).get(key);
-  if (secret === undefined || value === undefined)
-    return { state: 'absent', what: secret === undefined ? 'secret' : 'key' };
-  const { uid, resourceVersion } = secret.metadata;
-  return { state: 'found', uid, resourceVersion, broken: brokenRules(value) };
+/** Of no value becomes another one: what is no text is not made one, and what stands before it is not cut off. */
+const strictly = { fatal: true, ignoreBOM: true };
+
+function ownSecretIn(secret: Secret, key: string): OwnSecretRead | undefined {
+  const encoded = new Map(Object.entries(secret.data)).get(key);
+  if (encoded === undefined) return undefined;
+  const value = textOf(encoded);
+  const broken = value === undefined ? ['UTF-8 text'] : brokenRules(value);
+  return value === undefined || broken.length > 0 ? { broken } : { value };
+}
+
+function textOf(encoded: SecretValue): SecretValue | undefined {
+  try {
+    return new SecretValue(new TextDecoder('utf-8', strictly).decode(Buffer.from(encoded.reveal(), 'base64')));
+  } catch {
+    return undefined; // the error would say nothing more
+  }
 }

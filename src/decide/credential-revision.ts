@@ -32,8 +32,9 @@ export function revise(seen: Found, record: Recorded, now: Date): Step | undefin
 /** The same credential, written anew: no longer than it is recorded or wished for, whatever somebody wrote into the annotation. */
 export function isRendered(seen: Found, made: Inputs, recorded: Inputs): boolean {
   if (!sameCredential(made, recorded, seen.kind) || isDeepStrictEqual(made, recorded)) return false;
-  if (!seen.kind.isRevision(made, recorded, verifierKeyOf(seen))) return false;
-  return endOf(made) <= Math.max(endOf(recorded), endOf(revisedOf(seen, recorded)));
+  const revised = revisedOf(seen, recorded);
+  if (!seen.kind.isRevision(made, recorded, revised, verifierKeyOf(seen))) return false;
+  return endOf(made) <= Math.max(endOf(recorded), endOf(revised));
 }
 
 function revisedOf({ kind, principal }: Found, recorded: Inputs): Inputs {

@@ -1,7 +1,9 @@
 import { timestamp } from '../api/conditions.ts';
 import type { Credentialed } from '../api/credentialed.ts';
 import type { RobotInputs, TokenInputs } from '../api/inputs.ts';
+import type { RobotAccount } from '../api/robot-account.ts';
 import type { Step } from './credential-seen.ts';
+import { createdAtOf } from './robot-account.ts';
 import { renderingOf } from './secret-metadata.ts';
 import { endOf, wholeSeconds } from './times.ts';
 
@@ -32,8 +34,10 @@ export function robotInputsOf(
   const { wish } = step;
   if (wish.robot === undefined) throw new TypeError('the wish of a token is for no robot');
   const { host, source } = wish.robot;
-  const robot = { id: by.id, ...(source === undefined ? {} : { source }), ...verifierOf(by) };
-  return { ...commonInputsOf(object, step, by.now), host, robot };
+  const common = commonInputsOf(object, step, by.now);
+  const createdAt = createdAtOf(object as RobotAccount, wish.issuer) ?? common.issuedAt; // the wish says that it is one
+  const robot = { id: by.id, createdAt, ...(source === undefined ? {} : { source }), ...verifierOf(by) };
+  return { ...common, host, robot };
 }
 
 /** A verifier with the number of its key. */

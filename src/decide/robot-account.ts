@@ -48,6 +48,11 @@ export function numberAt(robot: RobotAccount, issuer: { uid: string }): number |
   return issuerUIDOf(robot) === issuer.uid ? robot.status?.id : undefined;
 }
 
+/** Since when it has that number. */
+export function createdAtOf(robot: RobotAccount, issuer: { uid: string }): string | undefined {
+  return numberAt(robot, issuer) === undefined ? undefined : robot.status?.createdAt;
+}
+
 function ownChangeOf({ robot: recorded, ...others }: RobotInputs, { robot, ...wish }: RobotWish): Change {
   return strictest(sourceChange(recorded, robot), askedChange({ ...others, robot: recorded }, wish));
 }
@@ -116,10 +121,8 @@ function served(robot: RobotAccount, recorded: Inputs | undefined, wish: RobotWi
 }
 
 /** What an issuer has made of it. */
-function madeOf(robot: RobotAccount, recorded: RobotInputs): object {
-  const { createdAt = recorded.issuedAt } = robot.status ?? {};
-  const isNew = numberAt(robot, recorded.issuer) === undefined;
-  return { id: recorded.robot.id, fullName: recorded.username, createdAt: isNew ? recorded.issuedAt : createdAt };
+function madeOf(robot: RobotAccount, { issuer, issuedAt, username, robot: { id, createdAt } }: RobotInputs): object {
+  return { id, fullName: username, createdAt: createdAt ?? createdAtOf(robot, issuer) ?? issuedAt };
 }
 
 /** What is in force and still in the spec. One that names no permissions takes none away. */

@@ -15,14 +15,9 @@ import {
   wholeEnd,
   withinOf,
 } from './grant.ts';
+import { type SourceSeen, sourceBars, sourceWish } from './own-secret.ts';
 import { permissionsOf, robotExcess } from './robot-asks.ts';
 import { type Claim, fullNameOf, holderOf } from './robot-name.ts';
-
-/** The Secret that holds a robot's own secret. Its value is not in here, only what is wrong with it. */
-export type SourceSeen =
-  | { state: 'absent'; what: 'secret' | 'key' }
-  /** `broken`: the rules that the value does not keep, in words that complete "it must have …". */
-  | { state: 'found'; uid: string; resourceVersion: string; broken: readonly string[] };
 
 export interface RobotSeen extends IssuerSeen {
   /** The other robots of this issuer with the same full name. */
@@ -81,28 +76,10 @@ function usable(robot: RobotAccount, seen: RobotSeen, now: Date): Grant<IssuerOf
   return stalled === undefined ? { allowed: true, value: issuer } : stalledIssuer(issuer, stalled.message);
 }
 
-/** A secret of one's own that is not there yet, or gone, or against the rules. Its value is in no message. */
-function sourceBars(robot: RobotAccount, source: SourceSeen | undefined, wish: RobotWish): Grant<never> | undefined {
-  const ref = robot.spec.secret.valueFrom?.secretKeyRef;
-  if (ref === undefined) return undefined;
-  const secret = `Secret ${ref.name}, which spec.secret.valueFrom names,`;
-  if (source === undefined || source.state === 'absent') {
-    const what = source?.what === 'key' ? `has no key ${ref.key}` : 'does not exist';
-    const message = `${secret} ${what}: make it, or take spec.secret.valueFrom out`;
-    return { allowed: false, blocked: { state: 'reconciling', reason: 'SourceNotFound', message }, within: wish };
-  }
-  if (source.broken.length === 0) return undefined;
-  const message = `the key ${ref.key} of ${secret} cannot be the secret of a robot: it must have ${source.broken.join(', ')}`;
-  return { allowed: false, blocked: { state: 'stalled', reason: 'SourceInvalid', message }, wish, within: wish };
-}
-
 function wishOf(robot: RobotAccount, issuer: IssuerOf<'registry'>, seen: RobotSeen): RobotWish {
-  const { expiresIn, notAfter, secret } = robot.spec;
+  const { expiresIn, notAfter } = robot.spec;
   const permissions = permissionsOf(robot);
   const asked = new Set(permissions.flatMap(each => each.permissions));
-  const ref = secret.valueFrom?.secretKeyRef;
-  const { source } = seen;
-  const own = ref === undefined || source?.state !== 'found' ? undefined : source;
   return {
     username: fullNameOf(robot, issuer),
     issuer: { kind: 'ClusterTokenIssuer', name: issuer.metadata.name, uid: issuer.metadata.uid },
@@ -111,10 +88,7 @@ function wishOf(robot: RobotAccount, issuer: IssuerOf<'registry'>, seen: RobotSe
     ...askedBy(robot),
     robot: {
       host: issuer.spec.registry.host,
-      ...(ref !== undefined &&
-        own !== undefined && {
-          source: { name: ref.name, key: ref.key, uid: own.uid, resourceVersion: own.resourceVersion },
-        }),
+      ...sourceWish(robot, seen.source),
       permissions,
       withoutEffect: seen.withoutEffect.filter(permission => asked.has(permission)),
     },

@@ -18,15 +18,18 @@ export interface Credential {
   expiresAt?: string | undefined;
   /** Where it is shown, for the formats that name it. */
   host?: string | undefined;
-  /** Its number at its issuer, where that counts. */
+  /** Its number at its issuer, where that counts, and since when it has that. */
   id?: number | undefined;
+  createdAt?: string | undefined;
 }
 
 /** What templates and formats can show of a credential, but for the credential, from what is recorded of it. */
 export function knownOf(tokenID: string, inputs: Inputs): Omit<Credential, 'token'> {
   const { username, issuedAt, expiresAt } = inputs;
   const known = { tokenID, username, issuedAt, expiresAt };
-  return inputs.robot === undefined ? known : { ...known, host: inputs.host, id: inputs.robot.id };
+  if (inputs.robot === undefined) return known;
+  const { id, createdAt } = inputs.robot;
+  return { ...known, host: inputs.host, id, createdAt };
 }
 
 /** Whether a key shows a host: an issuer without one cannot make it. */
@@ -59,10 +62,10 @@ function literalParts(template: string, { tokenID, username, expiresAt, host }: 
     .map(part => part.replaceAll(/\$\((tokenID|username|expiresAt|host)\)/g, (_, name: string) => values[name] ?? ''));
 }
 
-/** The export file of a robot account, as the Harbor family writes it: `expires_at` in Unix seconds, -1 for never. */
-function exportFile({ token, tokenID, username, issuedAt, expiresAt, id }: Credential): string {
+/** The export file of a robot account, as the Harbor family writes it: `expires_at` in Unix seconds, -1 for never. A robot is older than its secret. */
+function exportFile({ token, tokenID, username, issuedAt, expiresAt, id, createdAt }: Credential): string {
   return JSON.stringify({
-    creation_time: issuedAt,
+    creation_time: createdAt ?? issuedAt,
     expires_at: expiresAt === undefined ? -1 : Date.parse(expiresAt) / 1000,
     id: id ?? tokenID,
     name: username,

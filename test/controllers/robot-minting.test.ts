@@ -34,7 +34,7 @@ async function mintOf(secret: { uid?: string; resourceVersion?: string; password
   const takeID = async () => ++id;
   return robotMinting({
     world: { clock },
-    sources: new RobotSources(client),
+    sources: new RobotSources(client, verifiers),
     verifiers,
     digestKey: new SecretValue('the key'),
     takeID,

@@ -99,7 +99,7 @@ test('what a secret is made from is recorded with what checks it, and without it
   const made = robotInputsOf(finalized, step, { id: 18, verifier: 'v1', now });
   expect(made).toEqual({
     ...inputs,
-    robot: { id: 18, verifier: 'v1' },
+    robot: { id: 18, createdAt: later(0), verifier: 'v1' },
     issuedAt: later(0),
     expiresAt: later(90 * 86_400),
     handled: {},

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { RobotInputs } from '../../src/api/inputs.ts';
 import type { RobotAccount } from '../../src/api/robot-account.ts';
 import { decide } from '../../src/decide/credential.ts';
-import type { SourceSeen } from '../../src/decide/robot-grant.ts';
+import type { SourceSeen } from '../../src/decide/own-secret.ts';
 import { deleting, issuer as jwt, now } from './healthy.ts';
 import {
   fresh,

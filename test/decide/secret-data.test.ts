@@ -60,6 +60,11 @@ describe('an entry', () => {
     expect(rendered([{ key: 'k', format: 'JSON' }], { ...credential, id: 17 }).k).toContain('"id":17,');
   });
 
+  test('of the format JSON says since when there is a robot, which is older than its secret', () => {
+    const of = { ...credential, id: 17, createdAt: '2026-06-01T00:00:00Z' };
+    expect(rendered([{ key: 'k', format: 'JSON' }], of).k).toContain('"creation_time":"2026-06-01T00:00:00Z",');
+  });
+
   test('of the format JSON is the export file of a robot account, to the byte', () => {
     const json =
       '{"creation_time":"2026-11-01T00:00:00Z","expires_at":1801267200,"id":"uid.3.nonce","name":"ci-bot","secret":"eyJ.abc.def"}';

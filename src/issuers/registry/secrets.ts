@@ -49,6 +49,8 @@ const ownRules: readonly Rule[] = [
   { name: `at least ${shortest} characters`, met: text => lengthOf(text) >= shortest },
   { name: `at most ${longest} characters`, met: text => lengthOf(text) <= longest },
   ...mixed,
+  // Some editors put one there, which nobody sees, and clients do not send it.
+  { name: 'no byte order mark', met: text => !text.startsWith('\uFEFF') },
   // RFC 7617 section 2; most often it is a line break at the end of a file.
   { name: 'no line break or other control character', met: text => !/\p{Cc}/u.test(text) },
 ];

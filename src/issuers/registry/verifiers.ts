@@ -116,9 +116,23 @@ export class Verifiers {
    */
   async matchesOwn(uid: string | undefined, verifiers: readonly LiveVerifier[], secret: SecretValue): Promise<boolean> {
     if (!hasOwnLength(secret)) return false;
+    return this.#anyOwn(uid, verifiers, secret, this.#hashToCheck);
+  }
+
+  /** Whether a secret of one's own is the one that a verifier was made from. Takes its time as `ofOwn` does. */
+  isOwn({ uid, revision }: Subject, verifier: string, secret: SecretValue): Promise<boolean> {
+    return this.#anyOwn(uid, [{ revision, verifier }], secret, this.#hashToIssue);
+  }
+
+  async #anyOwn(
+    uid: string | undefined,
+    verifiers: readonly LiveVerifier[],
+    secret: SecretValue,
+    hash: SlowHash,
+  ): Promise<boolean> {
     const slow = this.#candidates(verifiers).filter(({ parsed }) => parsed.method === slowMethod);
     // One salt for all verifiers of an account, so one computation serves them all, and a second verifier shows in no time.
-    const material = await this.#hashToCheck(secret, saltOf(uid ?? nobody), slowCost);
+    const material = await hash(secret, saltOf(uid ?? nobody), slowCost);
     return this.#anyMatches(uid, slow, material);
   }
 

@@ -8,10 +8,11 @@ import { rendered } from '../../../src/controllers/secret-writes.ts';
 import type { PrincipalSeen, Step } from '../../../src/decide/credential-seen.ts';
 import { isSuspended, uidOf } from '../../../src/decide/grant.ts';
 import { robotInputsOf } from '../../../src/decide/inputs-of.ts';
+import { ownRecordOf, type SourceSeen } from '../../../src/decide/own-secret.ts';
 import { decide as decideIssuer } from '../../../src/decide/registry-issuer.ts';
 import type { AuthoritySeen } from '../../../src/decide/registry-issuer-seen.ts';
 import { numberAt, robotAccounts, toBeMade } from '../../../src/decide/robot-account.ts';
-import { robotGrant, type SourceSeen } from '../../../src/decide/robot-grant.ts';
+import { robotGrant } from '../../../src/decide/robot-grant.ts';
 import { accountOf } from '../../../src/issuers/registry/live.ts';
 import { withoutEffect } from '../../../src/issuers/registry/permissions.ts';
 import { withoutFinalizer } from '../../../src/kube/finalizer.ts';
@@ -77,7 +78,7 @@ function principal(sight: Sight<RobotAccount, Surroundings>, robot: RobotAccount
     issuer: sight.issuer(),
     namespaceLabels: {},
     rivals: [],
-    source: robot.spec.secret.valueFrom === undefined ? undefined : sourceSeen(sight.beside()?.source),
+    source: robot.spec.secret.valueFrom === undefined ? undefined : sourceSeen(robot, sight.beside()?.source),
     withoutEffect: withoutEffect(permissions),
   };
   const grant = robotGrant(robot, seen, sight.now);
@@ -85,14 +86,15 @@ function principal(sight: Sight<RobotAccount, Surroundings>, robot: RobotAccount
   return { state: 'self', suspended: isSuspended(robot, sight.now), issuerUID: uidOf(seen), grant, verifierKey };
 }
 
-function sourceSeen(source: Source | undefined): SourceSeen {
+/** As the controller sees it, which asks the recorded verifier whether the value is the one that is in force. */
+function sourceSeen(robot: RobotAccount, source: Source | undefined): SourceSeen {
   if (source === undefined) return { state: 'absent', what: 'secret' };
   if (source.value === undefined) return { state: 'absent', what: 'key' };
-  return { state: 'found', uid: source.uid, resourceVersion: source.at, broken: brokenRulesOf(source) };
-}
-
-function keySeen({ key }: Surroundings = surroundings) {
-  return { number: key, id: keyIDOf(key) };
+  const { uid, at } = source;
+  const record = ownRecordOf(robot);
+  const isSame = record !== undefined && shownOf(record.inputs.robot.verifier) === source.value;
+  const sameAs = isSame ? { sameAs: record.tokenID } : {};
+  return { state: 'found', uid, resourceVersion: at, broken: brokenRulesOf(source), ...sameAs };
 }
 
 /** As the controller mints it: with the key that the process knows; an own secret is read at the very version that was decided about. */
