@@ -90,11 +90,14 @@ async function run(flags: Flags, log: Log, signal: AbortSignal): Promise<void> {
   const operator = new Operator(world, parts);
   const certificates = new ServingCertificates({ client, namespace, clock, log, metrics });
   const server = createServer({ certificates, log });
-  const served = { caches, cachesAge: () => caches.age(), clock, log, metrics };
-  serveJWT(server.app, { ...served, client, keys, statusLists });
+  const served = { caches, clock, log, metrics };
+  // Each endpoint answers while it knows what it goes by, whatever else cannot be read.
+  const cachesAge = () => caches.age(['issuers', 'tokens', 'botUsers', 'secrets', 'statusLists']);
+  serveJWT(server.app, { ...served, cachesAge, client, keys, statusLists });
   registryTokenEndpoint(server.app, {
     ...served,
     ...registryAccounts(caches, holderIn(caches)),
+    cachesAge: () => caches.age(['issuers', 'robots', 'secrets', 'namespaces']),
     signers: chains,
     verifiers,
     used: (account, at) => lastUsed.note(account, at),

@@ -25,6 +25,17 @@ const statusListLabel = `${managedLabel}=${managedStatusList}`;
 
 type Following = Pick<Reflector<KubeObject>, 'run' | 'whenSynced' | 'synced' | 'age'>;
 
+/** Those that follow the cluster from the start. */
+export type CacheName =
+  | 'tokens'
+  | 'robots'
+  | 'botUsers'
+  | 'issuers'
+  | 'namespaces'
+  | 'secrets'
+  | 'revocations'
+  | 'statusLists';
+
 /** What the operator knows of the cluster. Of Secrets only metadata, and only of those with botmint's label. */
 export class Caches {
   readonly tokens = new Store<BotToken>({
@@ -56,44 +67,48 @@ export class Caches {
   readonly statusLists = new Store<StatusShard>({ issuer: ({ issuerUID }) => [issuerUID] });
   /** Empty until an object names one. */
   readonly accounts: ServiceAccounts;
-  readonly #reflectors: readonly Following[];
+  readonly #reflectors: Readonly<Record<CacheName, Following>>;
 
   constructor({ namespace, ...o }: { client: Client; namespace: string; log: Log; clock: Clock }) {
     this.accounts = new ServiceAccounts(o);
-    this.#reflectors = [
-      new Reflector({ ...o, resource: botTokenKind, store: this.tokens }),
-      new Reflector({ ...o, resource: robotAccountKind, store: this.robots }),
-      new Reflector({ ...o, resource: botUserKind, store: this.botUsers }),
-      new Reflector({ ...o, resource: clusterTokenIssuerKind, store: this.issuers }),
-      new Reflector({ ...o, resource: namespaces, store: this.namespaces, metadataOnly: true }),
-      new Reflector({ ...o, resource: secretMetadata, store: this.secrets, labelSelector: managedLabel }),
-      new Reflector({ ...o, resource: revocationKind, store: this.revocations, namespace }),
-      new Reflector({
+    this.#reflectors = {
+      tokens: new Reflector({ ...o, resource: botTokenKind, store: this.tokens }),
+      robots: new Reflector({ ...o, resource: robotAccountKind, store: this.robots }),
+      botUsers: new Reflector({ ...o, resource: botUserKind, store: this.botUsers }),
+      issuers: new Reflector({ ...o, resource: clusterTokenIssuerKind, store: this.issuers }),
+      namespaces: new Reflector({ ...o, resource: namespaces, store: this.namespaces, metadataOnly: true }),
+      secrets: new Reflector({ ...o, resource: secretMetadata, store: this.secrets, labelSelector: managedLabel }),
+      revocations: new Reflector({ ...o, resource: revocationKind, store: this.revocations, namespace }),
+      statusLists: new Reflector({
         ...o,
         resource: statusShards,
         store: this.statusLists,
         namespace,
         labelSelector: statusListLabel,
       }),
-    ];
+    };
   }
 
   /** Follows the cluster until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([...this.#reflectors, this.accounts].map(each => each.run(signal)));
+    await Promise.all([...this.#all, this.accounts].map(each => each.run(signal)));
   }
 
   async whenSynced(signal: AbortSignal): Promise<void> {
-    await Promise.all(this.#reflectors.map(reflector => reflector.whenSynced(signal)));
+    await Promise.all(this.#all.map(reflector => reflector.whenSynced(signal)));
   }
 
   get synced(): boolean {
-    return this.#reflectors.every(reflector => reflector.synced);
+    return this.#all.every(reflector => reflector.synced);
   }
 
-  /** Milliseconds since the oldest of the caches was last proven complete. */
-  age(): number {
-    return Math.max(...this.#reflectors.map(reflector => reflector.age()));
+  /** Milliseconds since the oldest of these was last proven complete. */
+  age(of: readonly CacheName[]): number {
+    return Math.max(...of.map(name => this.#reflectors[name].age()));
+  }
+
+  get #all(): readonly Following[] {
+    return Object.values(this.#reflectors);
   }
 }
 
