@@ -1,6 +1,7 @@
-import { createLocalJWKSet, jwtVerify } from 'jose';
+import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { Api } from '../cluster/api.ts';
 import { eventually, sharedCluster } from '../cluster/cluster.ts';
 import { botToken, botUser } from './manifests.ts';
 import { builtinURL } from './relying-party.ts';
@@ -112,6 +113,35 @@ describe('a token', () => {
     expect(await site.introspect(two)).toMatchObject({ active: true });
     await site.api.delete(tokens(namespace, 'two'));
     expect(await site.introspect(two)).toEqual({ active: false });
+  });
+
+  test('is found by its id, and no other is', async () => {
+    const namespace = await site.namespace();
+    await site.apply(botUser('bot') + botToken('one') + botToken('two'), namespace);
+    const { jti = '' } = decodeJwt(await held(namespace, 'one'));
+    for (const name of ['one', 'two']) await site.ready('bottokens', namespace, name, 'Issued');
+    const everywhere = '/apis/botmint.dev/v1alpha1/bottokens';
+    const selector = encodeURIComponent(`status.tokenID=${jti}`);
+    const found = await site.api.list(`${everywhere}?fieldSelector=${selector}`);
+    expect(found.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)).toEqual([`${namespace}/one`]);
+  });
+
+  test('opens nothing at the API server: a bot cannot manage its own tokens', async () => {
+    const namespace = await site.namespace();
+    await site.apply(botUser('bot') + botToken('token'), namespace);
+    await using bot = await Api.open(await site.proxy.kubeconfigFor(await held(namespace, 'token')));
+    const path = tokens(namespace, 'token');
+    const merge = { 'content-type': 'application/merge-patch+json' };
+    const answers = [
+      await bot.call(path),
+      await bot.call(path, { method: 'PATCH', body: { spec: { revoked: true } }, headers: merge }),
+      await bot.call(path, { method: 'DELETE' }),
+      await bot.call(tokens(namespace, ''), { method: 'POST', body: await site.token(namespace, 'token') }),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([401, 401, 401, 401]);
+    // The same way is open to who is known there.
+    await using operator = await Api.open(await site.proxy.kubeconfigFor(await site.operatorToken()));
+    expect((await operator.call(path)).status).toBe(200);
   });
 
   test('ends with its bot, says so, and comes back with a new one under the same name', async () => {
