@@ -37,13 +37,18 @@ export const RegistryIssuer = guarded(
     tokenLifetime: duration()
       .default('5m')
       .describe(
-        'How long the registry lets in whoever has logged in before it asks again, such as `5m`; at least `60s`. So long, and a minute more, somebody keeps access who may not log in any more. Left out: `5m`.',
+        'How long the registry lets in whoever has logged in before it asks again, such as `5m`; at least `60s`, at most `24h`. So long, and a minute more, somebody keeps access who may not log in any more. Left out: `5m`.',
       ),
     anonymous: anonymous.exactOptional(),
   }),
   {
     rule: `!${celIsDuration('self.tokenLifetime')} || ${celSeconds('self.tokenLifetime')} >= 60`,
     message: 'tokenLifetime must be at least 60s: clients expect to use a token that long',
+    fieldPath: '.tokenLifetime',
+  },
+  {
+    rule: `!${celIsDuration('self.tokenLifetime')} || ${celSeconds('self.tokenLifetime')} <= ${24 * 3600}`,
+    message: 'tokenLifetime must be at most 24h: nothing ends a token before its time',
     fieldPath: '.tokenLifetime',
   },
 ).describe(

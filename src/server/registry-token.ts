@@ -8,7 +8,7 @@ import { LogIns } from '../issuers/registry/log-ins.ts';
 import { type Access, grantedAccess, scopeText } from '../issuers/registry/scopes.ts';
 import type { RegistrySigner } from '../issuers/registry/signer.ts';
 import { TooManyChecks } from '../issuers/registry/slow-hash.ts';
-import { signRegistryToken } from '../issuers/registry/token.ts';
+import { canSign, signRegistryToken } from '../issuers/registry/token.ts';
 import { VerifierKeyMissing, type Verifiers } from '../issuers/registry/verifiers.ts';
 import { type Answer, json, send } from './answer.ts';
 import { Attempts } from './attempts.ts';
@@ -150,7 +150,7 @@ class TokenEndpoint {
     const { clock, signers } = this.#deps;
     const now = clock.now();
     const signer = signers.of(issuer.name);
-    if (signer === undefined || now < signer.validFrom || now >= signer.validTo) return this.#withoutSigner(issuer);
+    if (signer === undefined || !canSign(signer, now)) return this.#withoutSigner(issuer);
     const requester = account === undefined ? anonymous : { anonymous: false as const, grants: account.grants };
     const access = grantedAccess(request.scopes, requester, issuer.anonymousProjects);
     const of = {

@@ -58,6 +58,15 @@ export const badRegistries: readonly Bad[] = [
     'tokenLifetime must be at least 60s',
     'server',
   ),
+  ...['25h', '86401s', '2d', '1mo'].map(tokenLifetime =>
+    refused(
+      `tokens that nothing ends for ${tokenLifetime}`,
+      registryIssuer({ tokenLifetime }),
+      'spec.registry.tokenLifetime',
+      'tokenLifetime must be at most 24h',
+      'server',
+    ),
+  ),
   ...['*', 'a/b', 'A'].map(name =>
     refused(
       `anonymous pulls from ${name}`,

@@ -131,6 +131,9 @@ export const good: readonly Good[] = [
     'a registry with projects for everybody',
     registryIssuer({ tokenLifetime: '60s', anonymous: { projects: ['public', 'a__b'] } }),
   ),
+  ...['24h', '1d', '86400s'].map(tokenLifetime =>
+    says(`a registry with tokens of ${tokenLifetime}`, registryIssuer({ tokenLifetime })),
+  ),
   says('a registry with nothing for everybody', registryIssuer({ anonymous: {} })),
   says(
     'ceilings of a registry',

@@ -365,16 +365,16 @@ describe.skipIf(missing !== undefined)('with a real registry', () => {
   });
 
   test('the key that signs is renewed, and the registry goes on without a restart', async () => {
-    await clock(-61 * day);
-    const issuer = await OwnRegistryIssuer.make(site, await site.namespace(), {}, { tokenLifetime: '2d' });
+    await clock(-60.5 * day);
+    const issuer = await OwnRegistryIssuer.make(site, await site.namespace(), {}, { tokenLifetime: '24h' });
     const bundle = await issuer.bundle();
     const aged = await ground.registryOf(issuer);
     onTestFinished(() => aged.close());
     const { pid } = aged.process;
     const namespace = await site.namespace();
     const login = await issuer.issued(namespace, 'robot', { expiresIn: 'never' });
-    // Its tokens live for two days, so the registry takes them though they are a day old.
-    await site.operator.setClock(-25 * hour);
+    // Its tokens live for a day, so the registry takes them though they are half a day old.
+    await site.operator.setClock(-13 * hour);
     const config = await aged.config(namespace, 'robot');
     expect(await aged.push(config, aged.newName())).toBe(true);
     const old = tokenIn(await issuer.ask({ login }));

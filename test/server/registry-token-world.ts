@@ -48,6 +48,9 @@ export const robotUID = '7f0c8a3e-0000-4000-8000-000000000001';
 export const secret = generateSecret();
 export const ownSecret = new SecretValue('Passw0rd:of-ours');
 const leaf = await makeLeaf(await makeSigningAuthority('hub', now), 'hub', now);
+const signer = readSigner(leaf);
+/** Of the certificate of the key that signs. */
+export const ends = signer.validTo;
 
 /** The endpoint over one issuer, with a robot of a generated secret and one with a secret of its own. */
 export async function serve(app = createPlain({ log: createLog('silent', 'json') }).app): Promise<Served> {
@@ -55,7 +58,7 @@ export async function serve(app = createPlain({ log: createLog('silent', 'json')
     issuers: new Map([['hub', issuer]]),
     accounts: new Map(),
     unreadable: new Set(),
-    signers: new Map([['hub', readSigner(leaf)]]),
+    signers: new Map([['hub', signer]]),
     cachesAge: 0,
     monotonic: 0,
     now,

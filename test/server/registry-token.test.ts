@@ -6,7 +6,7 @@ import { generateSecret } from '../../src/issuers/registry/secrets.ts';
 import { TooManyChecks } from '../../src/issuers/registry/slow-hash.ts';
 import { Verifiers } from '../../src/issuers/registry/verifiers.ts';
 import { serve as serveJWT } from './endpoints-world.ts';
-import { basic, get, issuer, now, ownSecret, post, type Served, secret, serve } from './registry-token-world.ts';
+import { basic, ends, get, issuer, now, ownSecret, post, type Served, secret, serve } from './registry-token-world.ts';
 
 const login = basic('robot_shop+ci', secret);
 const push = 'service=registry.example&scope=repository:shop/cart:pull,push';
@@ -91,6 +91,13 @@ describe('GET', () => {
     expect(headers['www-authenticate']).toBe('Basic realm="registry.example", charset="UTF-8"');
     expect(body.errors).toEqual([{ code: 'UNAUTHORIZED', message: body.error_description }]);
   });
+});
+
+test('a token ends with the certificate of the key that signed it', async () => {
+  const served = await serve();
+  served.world.now = new Date(ends.getTime() - 90_000);
+  const { body, claims } = await get(served, push, login);
+  expect([body.expires_in, claims?.exp]).toEqual([90, ends.getTime() / 1000]);
 });
 
 describe('without credentials', () => {
@@ -356,6 +363,10 @@ describe('503 with Retry-After, and no verdict,', () => {
   test.each<[string, (served: Served) => void]>([
     ['no key', ({ world }) => world.signers.clear()],
     ['a key that has ended', ({ world }) => void Object.assign(world, { now: daysLater(90) })],
+    [
+      'a key that ends within the least life of a token',
+      ({ world }) => void Object.assign(world, { now: new Date(ends.getTime() - 59_999) }),
+    ],
     ['a key of tomorrow', ({ world }) => void Object.assign(world, { now: daysLater(-1) })],
   ])('while there is %s', async (_, break_) => {
     const served = await serve();

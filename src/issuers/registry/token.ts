@@ -34,7 +34,15 @@ export interface SignedToken {
   expiresInSeconds: number;
 }
 
-/** Signs an access token. It can be used until its end, whatever happens to the account: its life is what bounds that. */
+/** Whether a registry would take a token that is signed now for as long as clients expect to use one. */
+export function canSign({ validFrom, validTo }: RegistrySigner, now: Date): boolean {
+  return validFrom <= now && validTo.getTime() - now.getTime() >= leastLifetimeSeconds * 1000;
+}
+
+/**
+ * Signs an access token, which ends with the signer's certificate at the latest. It can be used until its end, whatever happens to the account: its life
+ * is what bounds that.
+ */
 export async function signRegistryToken(
   signer: RegistrySigner,
   of: RegistryToken,
@@ -46,15 +54,16 @@ export async function signRegistryToken(
     throw new RangeError(`a registry token lives at least ${leastLifetimeSeconds} s`);
   }
   const iat = Math.floor(now.getTime() / 1000);
+  const exp = Math.min(iat + lifetimeSeconds, Math.floor(signer.validTo.getTime() / 1000));
   const claims: RegistryClaims = {
     iss: of.issuer,
     sub: of.subject,
     aud: of.service,
-    exp: iat + lifetimeSeconds,
+    exp,
     nbf: iat,
     iat,
     jti: id(),
     access: of.access,
   };
-  return { token: await signer.sign(claims), issuedAt: new Date(iat * 1000), expiresInSeconds: lifetimeSeconds };
+  return { token: await signer.sign(claims), issuedAt: new Date(iat * 1000), expiresInSeconds: exp - iat };
 }
