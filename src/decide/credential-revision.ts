@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Credentialed } from '../api/credentialed.ts';
 import type { Inputs } from '../api/inputs.ts';
 import { issue, reissue } from './credential-issue.ts';
 import type { Found, Step } from './credential-seen.ts';
@@ -14,9 +15,7 @@ import { sameCredential } from './secret-metadata.ts';
 export function revise(seen: Found, record: Recorded, now: Date): Step | undefined {
   const { kind, object, secret } = seen;
   const inputs = revisedOf(seen, record.inputs);
-  const ends = isOver(object, { ...record, inputs }, now);
-  // The end that is asked for has come already: what works goes on working until there is another one.
-  if (isExpired(inputs, now) && !ends) return issue(seen, record, 'renewal', now);
+  if (awaitsRenewal(object, inputs, now)) return issue(seen, record, 'renewal', now);
   if (isDeepStrictEqual(inputs, record.inputs)) return undefined;
   const over = secret.state === 'ours' && !secret.unreadable ? secret : undefined;
   // An ended credential is not looked after: what stands there may be another one. And where the key of the digests was lost
@@ -26,7 +25,12 @@ export function revise(seen: Found, record: Recorded, now: Date): Step | undefin
   if (over !== undefined && isOurs) return { do: 'render', over, record, inputs };
   if (over !== undefined) return reissue(seen, record, 'edited', now);
   // What has ended all the same gets no new life.
-  return ends ? undefined : reissue(seen, record, 'lost', now);
+  return isOver(object, { inputs }, now) ? undefined : reissue(seen, record, 'lost', now);
+}
+
+/** Whether the end of these has come though there is to be another credential first: until then what works goes on working. */
+export function awaitsRenewal(object: Credentialed, inputs: Inputs, now: Date): boolean {
+  return isExpired(inputs, now) && !isOver(object, { inputs }, now);
 }
 
 /** The same credential, written anew: no longer than it is recorded or wished for, whatever somebody wrote into the annotation. */

@@ -36,8 +36,8 @@ export function isInForce(seen: Observed, record: Recorded | undefined, now: Dat
 }
 
 /** Ended for good: nothing renews it. */
-export function isOver(object: Credentialed, record: Recorded, now: Date): boolean {
-  return isExpired(record.inputs, now) && renewTimeOf(object, record.inputs) === undefined;
+export function isOver(object: Credentialed, { inputs }: Pick<Recorded, 'inputs'>, now: Date): boolean {
+  return isExpired(inputs, now) && renewTimeOf(object, inputs) === undefined;
 }
 
 /** What the conditions say of an object that has a record and nothing left to do. */

@@ -6,7 +6,7 @@ import type { Change } from './change.ts';
 import { afterCopies, heldByCopies } from './copies.ts';
 import { deletion, revocation, revokedVerdict, withoutBotUser } from './credential-end.ts';
 import { isListedInvalid, issue, overlapSecondsOf, reissue } from './credential-issue.ts';
-import { isRendered, revise } from './credential-revision.ts';
+import { awaitsRenewal, isRendered, revise } from './credential-revision.ts';
 import { rolloutStep } from './credential-rollout.ts';
 import {
   type Found,
@@ -154,7 +154,8 @@ function ownSecret(seen: Found, secret: OwnSecret, record: Recorded | undefined,
   if (over && !(rendered && marks.inputs.expiresAt !== record.inputs.expiresAt)) return service(seen, record, now);
   const older = marks !== undefined && (marks.revision !== record.revision || marks.tokenID !== record.tokenID);
   if (older) return reissue(seen, record, 'lost', now);
-  if (rendered) return takeOver(seen, secret, marks, now);
+  if (rendered && !awaitsRenewal(object, marks.inputs, now)) return takeOver(seen, secret, marks, now);
+  if (rendered) return service(seen, record, now);
   if (differ(digest, record.inputs.digest)) return reissue(seen, record, 'edited', now);
   return service(seen, record, now);
 }

@@ -73,6 +73,12 @@ describe('the end of a robot', () => {
     expect(told({ robot: rotated('1h'), issuer: undefined })).toBe('Ready=False, Reconciling=True, IssuerNotFound');
   });
 
+  test('that has come before it could be recorded, with rotation, is not: there is another secret first', () => {
+    const made = { ...inputs, expiresIn: '20d', expiresAt: later(-1) };
+    const given = { robot: withSpec({ expiresIn: '20d' }), secret: secretOf(made) };
+    expect(decide(seen(given), now)).toMatchObject({ do: 'issue', cause: 'renewal', over: given.secret });
+  });
+
   test('that is moved into the past, without rotation, comes at once', () => {
     const robot = withSpec({ expiresIn: '10d' }, still);
     const step = decide(seen({ robot }), now);
