@@ -40,6 +40,9 @@ export function eventsOf(manifests: Manifests<RobotAccount, Surroundings>): {
     'allows nothing any more': world => world.changeIssuer(issuer => withCeiling(issuer, [], 2)),
     'has a low ceiling': world => world.changeIssuer(issuer => withCeiling(issuer, ['PullArtifacts'], 1)),
     'raises the ceiling': world => world.changeIssuer(issuer => withCeiling(issuer, ['*'])),
+    'makes the issuer anew': world => world.changeIssuer(madeAnew),
+    'makes the issuer anew, which allows less': world =>
+      world.changeIssuer(issuer => withCeiling(madeAnew(issuer), ['PullArtifacts'])),
     'moves the registry': world => world.changeIssuer(moved),
     'writes a later end into the Secret': writesLaterEnd,
     'lets 30 minutes pass': world => world.passTime(30),
@@ -74,6 +77,11 @@ function withCeiling(
     metadata: { ...metadata, generation },
     spec: { ...spec, limits: { ...spec.limits, permissions } },
   };
+}
+
+/** Deleted, whatever it had a finalizer for, and applied again. */
+function madeAnew(issuer: ClusterTokenIssuer): ClusterTokenIssuer {
+  return { ...issuer, metadata: { ...issuer.metadata, uid: `${issuer.metadata.uid}-anew` } };
 }
 
 function moved(issuer: ClusterTokenIssuer): IssuerOf<'registry'> | undefined {

@@ -25,7 +25,7 @@ export function wrongRest(view: View, robots: readonly RobotAccount[]): string |
   for (const robot of robots) {
     const [disabled] = textsOf(view, robot.metadata.uid);
     if (robot.spec.disabled === true && disabled !== undefined) return `${disabled} works, and may not (I2)`;
-    const says = isPaused(robot) ? undefined : wrongStatus(robot);
+    const says = isPaused(robot) ? undefined : (wrongStatus(robot) ?? wrongReady(view, robot));
     if (says !== undefined) return says;
   }
   const served = robots.filter(robot => !isPaused(robot) && isServed(view, robot));
@@ -52,6 +52,13 @@ function wrongStatus({ spec, status }: RobotAccount): string | undefined {
   if (status?.enabled !== undefined && status.enabled !== enabled)
     return 'the status says that a disabled robot is enabled';
   return undefined;
+}
+
+/** Who is told that a robot is Ready can log in as it, unless it is disabled. */
+function wrongReady(view: View, { metadata, spec, status }: RobotAccount): string | undefined {
+  const ready = status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True');
+  if (ready !== true || spec.disabled === true || textsOf(view, metadata.uid).size > 0) return undefined;
+  return 'a robot is Ready, and nobody can log in as it';
 }
 
 /** Whether all is there to serve it. */

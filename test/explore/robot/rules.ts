@@ -5,7 +5,7 @@ import { accountOf } from '../../../src/issuers/registry/live.ts';
 import type { Published, View as Seen } from '../credential/kind.ts';
 import { isPaused, wrongRest } from './rest-rules.ts';
 import type { Surroundings } from './source.ts';
-import { endBySpec, endOf, isAbove, recordOf, textsOf } from './standing.ts';
+import { cutAt, endBySpec, endOf, isAbove, issuerUIDOf, recordOf, textsOf } from './standing.ts';
 import { shownOf } from './verifying.ts';
 
 // The invariants of section 3 of the design, by their numbers, for the secrets of robots. They say what has to be so in terms
@@ -15,6 +15,8 @@ type View = Seen<RobotAccount, Surroundings>;
 
 /** I1, and what has to be so at any moment: what is in the Secret works, and nothing is in force that nobody has allowed. */
 export function wrongNow(view: View): string | undefined {
+  const stranger = view.live.find(({ inputs }) => inputs.issuer.uid !== view.issuer?.metadata.uid);
+  if (stranger !== undefined) return `I2: ${stranger.tokenID} of another issuer works`;
   const revisions = new Map<string, string>();
   for (const { uid, revision, shown } of view.live) {
     const other = revisions.get(`${uid} ${revision}`);
@@ -31,7 +33,8 @@ export function wrongNow(view: View): string | undefined {
 /** A ceiling that was never lowered (its generation tells) is above all that is in force; the server gives no more than the spec. */
 function wrongPermissions({ issuer, secret }: View, robot: RobotAccount): string | undefined {
   const inForce = (robot.status?.permissions ?? []).flatMap(({ permissions }) => permissions);
-  if (issuer?.metadata.generation === 1 && isAbove(inForce, issuer))
+  const isHere = issuerUIDOf(robot) === issuer?.metadata.uid;
+  if (isHere && issuer?.metadata.generation === 1 && isAbove(inForce, issuer))
     return 'a permission above the ceiling is in force';
   const granted = issuer && accountOf(robot, issuer.metadata, secret)?.grants;
   const allowed: readonly string[] = robot.spec.permissions ?? [];
@@ -54,10 +57,8 @@ function deadInSecret({ now, issuer, secret, live }: View, robot: RobotAccount):
   if (annotations[ownerUIDAnnotation] !== uid || tokenID === undefined || inputs?.robot === undefined) return undefined;
   const { status, spec } = robot;
   const ends = [tokenID === status?.tokenID ? status.expiresAt : inputs.expiresAt, spec.notAfter];
-  // A shorter life counts as soon as somebody asks for it.
   const isOver =
-    endBySpec(robot, inputs) <= now.getTime() ||
-    ends.some(end => end !== undefined && Date.parse(end) <= now.getTime());
+    cutAt(robot, inputs) <= now.getTime() || ends.some(end => end !== undefined && Date.parse(end) <= now.getTime());
   const serves = deletionTimestamp === undefined && spec.disabled !== true && !isOver && issuer !== undefined;
   if (!serves || inputs.issuer.uid !== issuer.metadata.uid) return undefined;
   return live.some(one => one.tokenID === tokenID) ? undefined : 'I3: the Secret holds a secret that does not work';
@@ -121,8 +122,10 @@ function overwrote(before: View, after: View, robot: RobotAccount): string | und
 }
 
 function wrongNumber(old: RobotAccount, robot: RobotAccount): string | undefined {
-  const before = old.status?.id;
-  return before !== undefined && robot.status?.id !== before ? 'a robot has got another number' : undefined;
+  const [before, after] = [old.status?.id, robot.status?.id];
+  if (before === undefined) return undefined;
+  if (issuerUIDOf(old) === issuerUIDOf(robot)) return before === after ? undefined : 'a robot has got another number';
+  return before === after ? 'a robot has taken its number to another issuer' : undefined;
 }
 
 function diedByTheRules(before: View, after: View, dead: Published, raced: boolean): boolean {
@@ -131,7 +134,7 @@ function diedByTheRules(before: View, after: View, dead: Published, raced: boole
   if (robot === undefined || old === undefined) return false;
   // Its Secret is somebody else's now: what was lost has no overlap.
   if (fresh === undefined) return before.secret?.metadata.annotations?.[ownerUIDAnnotation] !== dead.uid;
-  if (fresh.revision === old.revision) return endBySpec(robot, fresh.inputs as RobotInputs) <= after.now.getTime();
+  if (fresh.revision === old.revision) return cutAt(robot, fresh.inputs as RobotInputs) <= after.now.getTime();
   const isPublished = raced || wasPublished(before, fresh.tokenID);
   if (fresh.revision < old.revision || !isPublished || fresh.inputs.overlapSeconds !== 0) return false;
   const { replace } = fresh.inputs.handled ?? {};

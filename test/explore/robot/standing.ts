@@ -23,6 +23,21 @@ export function endBySpec({ spec: { expiresIn, notAfter } }: RobotAccount, { iss
   return notAfter === undefined ? own : Math.min(own, Date.parse(notAfter));
 }
 
+/**
+ * When it ends whatever is recorded, and whatever becomes of the robot: a shorter life counts as soon as somebody asks for it, but what
+ * is rotated works until there is another one.
+ */
+export function cutAt(robot: RobotAccount, inputs: RobotInputs): number {
+  const { notAfter, rotation } = robot.spec;
+  if (rotation === undefined) return endBySpec(robot, inputs);
+  return notAfter === undefined ? Number.POSITIVE_INFINITY : Date.parse(notAfter);
+}
+
+/** The issuer (UID) of all that the status says. */
+export function issuerUIDOf(robot: RobotAccount): string | undefined {
+  return recordOf(robot)?.issuer.uid ?? robot.status?.issuerUID;
+}
+
 /** Whether one of them is not allowed by the issuer. */
 export function isAbove(permissions: readonly string[], { spec }: ClusterTokenIssuer): boolean {
   const allowed: readonly string[] = spec.limits.permissions ?? [];

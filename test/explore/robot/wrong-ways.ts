@@ -1,7 +1,7 @@
 import { revokeFinalizer } from '../../../src/api/names.ts';
 import type { RobotAccount } from '../../../src/api/robot-account.ts';
 import type { Observed, Step } from '../../../src/decide/credential-seen.ts';
-import type { Ablation, Walked } from '../credential/kind.ts';
+import type { Ablation, View, Walked } from '../credential/kind.ts';
 import type { Scenario } from '../credential/model.ts';
 import { robotAccountWorld } from './robot-accounts.ts';
 import type { Surroundings } from './source.ts';
@@ -15,6 +15,7 @@ export interface WrongWay {
 
 type Issue = Step & { do: 'issue' };
 type World = Partial<Walked<RobotAccount, Surroundings>>;
+type Seen = Omit<View<RobotAccount, Surroundings>, 'live'>;
 
 const overlapping = { rotation: { overlap: '1h' } };
 
@@ -67,6 +68,15 @@ export const wrongWays: readonly WrongWay[] = [
   way('a number for each secret', /another number/, {
     world: { minted: (robot, ...rest) => robotAccountWorld.minted(withoutNumber(robot), ...rest) },
     kinds: { 'asks for a rotation': 1 },
+  }),
+  way('a number is taken to another issuer', /taken its number to another issuer/, {
+    world: { minted: (robot, step, by) => robotAccountWorld.minted(ofIssuer(robot, step.wish.issuer), step, by) },
+    kinds: { 'makes the issuer anew': 1 },
+  }),
+  way('what was lost is of any issuer', /I2: .* of another issuer works/, {
+    spec: overlapping,
+    world: { isLive: (one, seen) => robotAccountWorld.isLive(one, ofAnyIssuer(seen)) },
+    kinds: { 'deletes the Secret': 1, 'puts a foreign Secret there': 1, 'makes the issuer anew': 1 },
   }),
   way('a source is looked at once', /END: the record has another own secret/, {
     world: { principal: (sight, robot) => robotAccountWorld.principal(sight, robot) },
@@ -136,4 +146,19 @@ function withoutPermissions(step: Step): Step {
 function withoutNumber({ status, ...robot }: RobotAccount): RobotAccount {
   const { id: _, ...others } = status ?? {};
   return { ...robot, status: others };
+}
+
+/** As if what the status says were of this issuer. */
+function ofIssuer({ status, ...robot }: RobotAccount, { uid }: { uid: string }): RobotAccount {
+  if (status?.id === undefined) return robot;
+  const { issued: _, ...lost } = status;
+  return { ...robot, status: { ...lost, issuerUID: uid } };
+}
+
+function ofAnyIssuer(seen: Seen): Seen {
+  const { issuer } = seen;
+  const objects = seen.objects.map(robot =>
+    robot?.status?.issued === undefined && issuer !== undefined ? robot && ofIssuer(robot, issuer.metadata) : robot,
+  );
+  return { ...seen, objects };
 }
