@@ -98,3 +98,17 @@ test('one that the API server refuses again and again holds up none of the other
   const left = robots.filter(({ metadata }) => caches.robots.byUID(metadata.uid)?.status?.lastUsed === undefined);
   expect(left.map(({ metadata }) => metadata.name)).toEqual(robots.slice(0, 25).map(({ metadata }) => metadata.name));
 });
+
+test('a round writes a bounded number, and the next one goes on', async () => {
+  const { lastUsed, caches, patches } = await site(usedAt(undefined, '7'));
+  const { lastUsed: _, ...status } = served.status ?? {};
+  const robots = Array.from({ length: 25 }, (__, n) => ({ name: `ci-${n}`, uid: `uid-${n}` }));
+  for (const { name, uid: of } of robots) {
+    caches.robots.put({ ...served, metadata: { ...served.metadata, name, uid: of }, status });
+    lastUsed.note({ uid: of }, at);
+  }
+  await lastUsed.round(signal);
+  expect(patches).toHaveLength(20);
+  await lastUsed.round(signal);
+  expect(patches).toHaveLength(25);
+});

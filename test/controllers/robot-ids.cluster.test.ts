@@ -69,6 +69,7 @@ test.each<[string, unknown]>([
   ['edited into no number', { data: { next: 'ten' } }],
   ['emptied', { data: { next: null } }],
   ['put back', { data: { next: '2' } }],
+  ['put back to the last number that anybody knows of', { data: { next: '12' } }],
 ])(
   'a counter that somebody has %s goes on above all that was given, also in ranges that nobody has seen',
   async (_, edit) => {

@@ -1,14 +1,16 @@
 import { expect, test } from 'vitest';
+import type { RobotInputs } from '../../src/api/inputs.ts';
 import { SecretValue } from '../../src/base/secret-value.ts';
-import { robotMinting } from '../../src/controllers/robot-minting.ts';
+import { robotMinting, robotRemaking } from '../../src/controllers/robot-minting.ts';
 import { RobotSources } from '../../src/controllers/robot-sources.ts';
 import { decide } from '../../src/decide/credential.ts';
 import type { Step } from '../../src/decide/credential-seen.ts';
 import type { SourceSeen } from '../../src/decide/own-secret.ts';
-import { isGeneratedSecret } from '../../src/issuers/registry/secrets.ts';
+import { toBeMade } from '../../src/decide/robot-account.ts';
+import { generateSecret, isGeneratedSecret } from '../../src/issuers/registry/secrets.ts';
 import { Verifiers } from '../../src/issuers/registry/verifiers.ts';
 import { now } from '../decide/healthy.ts';
-import { fresh, registry, seen, served, uid } from '../decide/robots.ts';
+import { fresh, inputs, registry, seen, served, uid } from '../decide/robots.ts';
 import { clientOf, configOf, json, localServer } from '../kube/local-server.ts';
 
 const signal = new AbortController().signal;
@@ -57,13 +59,17 @@ test('a generated secret stands in the Secret, and what it is checked by in the 
   expect(isGeneratedSecret(password)).toBe(true);
   const verifier = made.inputs.robot?.verifier ?? '';
   expect(verifiers.matchesGenerated(uid, [{ ...live, verifier }], new SecretValue(password))).toBe(true);
-  expect(made).toMatchObject({ revision: 1, inputs: { robot: { id: 18 }, username } });
+  expect(made).toMatchObject({ revision: 1, inputs: { robot: { id: 18, verifierKey: 1 }, username } });
   expect(JSON.stringify(made.inputs)).not.toContain(password);
 });
 
-test('a robot keeps its number', async () => {
+test('a robot keeps its number, and gets another one at another issuer of the same name', async () => {
   const mint = await mintOf();
   expect(await mint(served, issueOf({ secret: gone }), signal)).toMatchObject({ inputs: { robot: { id: 17 } } });
+  const issuer = { ...registry, metadata: { ...registry.metadata, uid: 'another' } };
+  expect(await mint(served, issueOf({ issuer, confirmed: { issuer: true } }), signal)).toMatchObject({
+    inputs: { robot: { id: 18 } },
+  });
 });
 
 test.each<[string, string | undefined, number]>([
@@ -87,6 +93,20 @@ test('a secret of its own is read at the version that was decided about', async 
   expect(made.data.get('.dockerconfigjson')?.reveal()).toContain('Passw0rd-of-ours');
   expect(await (await mintOf({ resourceVersion: '91' }))(bringing, step, signal)).toBeUndefined();
   expect(await (await mintOf({ uid: 'another' }))(bringing, step, signal)).toBeUndefined();
+});
+
+test.each<[string, RobotInputs['robot']['source']]>([
+  ['that was generated', undefined],
+  ['of its own', { name: 'mine', key: 'password', uid: 'mine-uid', resourceVersion: '90' }],
+])('the verifier of a secret %s is made anew by the same method, where one is to be made', async (_, from) => {
+  const shown = from === undefined ? generateSecret() : new SecretValue('Passw0rd-of-ours');
+  const robot = { ...inputs.robot, verifier: toBeMade, verifierKey: 1, ...(from && { source: from }) };
+  const remake = robotRemaking(verifiers);
+  const made = await remake(served, { revision: 3, inputs: { ...inputs, robot } }, shown);
+  const all = [{ revision: 3, verifier: made.robot?.verifier ?? '' }];
+  expect(verifiers.matchesGenerated(uid, all, shown)).toBe(from === undefined);
+  expect(await verifiers.matchesOwn(uid, all, shown)).toBe(from !== undefined);
+  expect(await remake(served, { revision: 3, inputs }, shown)).toBe(inputs);
 });
 
 test('a secret of its own that breaks the rules is refused, and never quoted', async () => {

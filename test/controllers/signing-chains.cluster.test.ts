@@ -161,6 +161,30 @@ describe('the Secret of the CA', () => {
     });
   });
 
+  test('that is edited behind the back of a replica makes it sign no leaf with what is there', async () => {
+    const { place, replica } = await settled();
+    const { data } = await place.secret('leaf');
+    await replica.deafen();
+    await place.api.patch(place.secretPath('ca'), { data: { 'tls.crt': 'bm8=' } });
+    place.calendar.passDays(61);
+    await replica.reconcile();
+    expect(await place.ready()).toBe('False SigningKeyInvalid');
+    expect((await place.secret('leaf')).data).toEqual(data);
+  });
+
+  test('gets one successor, also from a replica that has not heard of the one that another has made', async () => {
+    const { place, replica } = await settled();
+    const deaf = await place.replica();
+    await deaf.reconcile();
+    await deaf.deafen();
+    place.calendar.passDays(3650 - 729);
+    await replica.reconcile();
+    const { data } = await place.secret('ca');
+    await deaf.reconcile();
+    expect((await place.secret('ca')).data).toEqual(data);
+    expect(await place.bundle()).toHaveLength(2);
+  });
+
   test('gets a successor beside it in time, which signs a year later; a registry with either bundle goes on', async () => {
     const { place, replica } = await settled();
     const [first] = await place.bundle();

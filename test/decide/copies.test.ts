@@ -1,10 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { TokenInputs } from '../../src/api/inputs.ts';
-import { copyAnnotation, managedLabel, ownerUIDAnnotation, pausedAnnotation } from '../../src/api/names.ts';
+import {
+  copyAnnotation,
+  managedLabel,
+  ownerAnnotation,
+  ownerUIDAnnotation,
+  pausedAnnotation,
+} from '../../src/api/names.ts';
+import { botTokens } from '../../src/decide/bot-token.ts';
 import { type CopiesSeen, type NamespaceSeen, takersOf } from '../../src/decide/copies-seen.ts';
-import { copyMarksOf, ownerOfCopy } from '../../src/decide/copy-metadata.ts';
+import { copyMarksOf, ownerOfCopy, relabelledCopy } from '../../src/decide/copy-metadata.ts';
 import { decide } from '../../src/decide/credential.ts';
-import { changesOf, copied, copyIn, observed } from './copied.ts';
+import type { TargetsSeen } from '../../src/decide/rollout.ts';
+import { changesOf, copied, copyIn, observed, source } from './copied.ts';
 import {
   annotated,
   botUser,
@@ -159,6 +167,28 @@ describe('a new credential', () => {
     });
   });
 
+  test('is in every copy before pods are restarted for it', () => {
+    const web = { kind: 'Deployment', name: 'web' } as const;
+    const rollout = { tokenID: served.status?.tokenID ?? '', startedAt: later(-60), givesUpAt: later(7140) };
+    const token = copied(withStatus({ rollout }, { ...served, spec: { ...served.spec, restart: [web] } }));
+    const workload = {
+      metadata: { uid: 'web-uid', resourceVersion: '5', generation: 2 },
+      replicas: 1,
+      templateAnnotations: {},
+      counts: { observedGeneration: 2, replicas: 1, updatedReplicas: 1, availableReplicas: 1 },
+      conditions: [],
+    };
+    const read: TargetsSeen = new Map([['Deployment/web', { state: 'found', workload, restartedUID: undefined }]]);
+    for (const [targets, step] of [
+      [new Map(), 'read-workloads'],
+      [read, 'restart-workload'],
+    ] as const) {
+      expect(decide(observed({}, { token, targets }), now).do).toBe(step);
+      const behind = { copies: [copyIn('one', { digest: 'operator-key.old' }), copyIn('two')] };
+      expect(changesOf(observed(behind, { token, targets }))).toEqual(['write one']);
+    }
+  });
+
   test('is in every copy before the status list gives up the old one', () => {
     const listed = madeFrom({ statusListIndex: 7 });
     const next = TokenInputs.parse({ ...made, statusListIndex: 8 });
@@ -213,6 +243,7 @@ describe('no copy is made', () => {
     ['from a Secret that is lost and stalls', { secret: gone, token: stalled() }],
     ['from a foreign Secret', { secret: foreign }],
     ['from one with an older credential', { secret: older(), token: stalled() }],
+    ['from one with another credential of the recorded revision', { secret: another(), token: stalled() }],
     ['while the token is paused', { token: annotated({ [pausedAnnotation]: 'true' }, copied()) }],
     ['while the bot cannot be read', { botUser: 'unreadable' }],
   ])('%s', (_, given) => {
@@ -222,6 +253,10 @@ describe('no copy is made', () => {
 
   function older() {
     return secretOf(served, { revision: 2, tokenID: `${uid}.2.old`, inputs });
+  }
+
+  function another() {
+    return secretOf(served, { revision: 3, tokenID: `${uid}.3.other`, inputs });
   }
 
   test('but what nobody takes any more is removed while the token is paused', () => {
@@ -442,6 +477,12 @@ describe('ServiceAccounts', () => {
     expect(step).toMatchObject({ do: 'copy', changes: [{ do: 'write', serviceAccounts: ['builder', 'default'] }] });
   });
 
+  test('that an earlier copy had noted are noted by a new one also while nobody knows them', () => {
+    const given = { takers: ['one'], copies: [], pullSecretsOf: undefined, lastNoted: () => ['builder'] };
+    const step = decide(observed(given, { token: copied(served, ['builder']) }), now);
+    expect(step).toMatchObject({ do: 'copy', changes: [{ do: 'write', serviceAccounts: ['builder'] }] });
+  });
+
   test('that stay unknown are asked about again, and said after a while', () => {
     const given = { ...one([]), pullSecretsOf: undefined };
     const token = copied(served, ['default']);
@@ -450,6 +491,13 @@ describe('ServiceAccounts', () => {
       verdict: { reason: 'CopyFailed', message: expect.stringContaining('ServiceAccounts cannot be watched') },
     });
   });
+});
+
+test('what an earlier template had is taken from a copy, and what others put there stays', () => {
+  const { metadata } = marked({ labels: ['team', 'old'], annotations: ['note'] });
+  const { labels, annotations } = relabelledCopy(metadata, { kind: botTokens, object: served }, source, []);
+  expect(labels).toEqual({ ...source.labels, [managedLabel]: 'copy', old: null });
+  expect(annotations).toMatchObject({ note: null, [ownerUIDAnnotation]: uid });
 });
 
 describe('whose copy a Secret is', () => {
@@ -462,5 +510,7 @@ describe('whose copy a Secret is', () => {
     const { annotations = {} } = copyIn('one').metadata;
     const { [ownerUIDAnnotation]: _, ...rest } = annotations;
     expect(ownerOfCopy({ annotations: rest })).toBeUndefined();
+    const other = { ...annotations, [ownerAnnotation]: 'BotToken/team-a/deploy/more' };
+    expect(ownerOfCopy({ annotations: other })).toBeUndefined();
   });
 });

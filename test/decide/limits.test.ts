@@ -17,6 +17,7 @@ test.each<[string, string, boolean]>([
   ['Orders:read', 'orders:*', false],
   ['aba', 'ab*ba', false],
   ['abba', 'ab*ba', true],
+  ['aba', '*ab*ba*', false],
   ['a\nb', 'a*', true],
   ['team-a:read', '{namespace}:*', true],
   ['team-b:read', '{namespace}:*', false],

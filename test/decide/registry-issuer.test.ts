@@ -184,6 +184,7 @@ describe('a CA whose Secret was deleted', () => {
     expect(message(issuer)).toMatch(/^the new CA fresh certifies keys already: give every registry/);
     const later = inDays(90, now);
     const renewed = { authoritySecret: intact(fresh), leaf: leafOf(fresh, later), issuer, published: [first, fresh] };
+    expect(decide(seen({ ...renewed, leaf: leafOf(fresh, inDays(89, now)) }), inDays(89, now)).do).toBe('rest');
     expect(told(written(seen(renewed), later))).toEqual(['Ready=True, KeysPublished']);
   });
 

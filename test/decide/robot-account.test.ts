@@ -178,6 +178,19 @@ describe('permissions', () => {
     expect(status?.withoutEffect).toEqual(['CreateScan']);
   });
 
+  test('that mean nothing and are taken away are named no more, also when the issuer is gone', () => {
+    const before = recorded(seen({ robot: withSpec({ permissions: ['PullArtifacts', 'CreateScan'] }) }));
+    const robot = withSpec({ permissions: ['PullArtifacts'] }, before);
+    expect(recorded(seen({ robot, issuer: undefined })).status).not.toHaveProperty('withoutEffect');
+  });
+
+  test('that the spec names no more are all ten: what was named before is no default of an earlier version', () => {
+    const { permissions: _, ...spec } = served.spec;
+    const { status } = recorded(seen({ robot: { ...served, spec } }));
+    expect(status?.permissions).toMatchObject([{ project: 'payments', defaulted: true }]);
+    expect(status?.permissions?.[0]?.permissions).toHaveLength(10);
+  });
+
   test.each<[string, Partial<Situation>]>([
     ['the issuer allows nothing any more', { issuer: { ...registry, spec: { ...registry.spec, limits: {} } } }],
     ['the issuer is gone', { issuer: undefined }],
@@ -244,6 +257,7 @@ describe('a robot that is disabled', () => {
     const robot = withSpec({ disabled: true, permissions });
     expect(recorded(seen({ robot })).status?.permissions).toEqual([{ project: 'payments', permissions }]);
     const more = withSpec({ disabled: true, permissions: ['PushArtifacts', 'PullArtifacts', 'CreateTag'] });
+    expect(recorded(seen({ robot: more })).status?.permissions?.[0]?.permissions).toContain('CreateTag');
     const issuer = { ...registry, spec: { ...registry.spec, limits: {} } };
     expect(recorded(seen({ robot: more, issuer })).status?.permissions).toEqual(served.status?.permissions);
   });

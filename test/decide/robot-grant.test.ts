@@ -3,7 +3,7 @@ import type { RobotInputs } from '../../src/api/inputs.ts';
 import type { RobotAccount } from '../../src/api/robot-account.ts';
 import { decide } from '../../src/decide/credential.ts';
 import type { SourceSeen } from '../../src/decide/own-secret.ts';
-import { deleting, issuer as jwt, now } from './healthy.ts';
+import { deleting, issuer as jwt, later, now } from './healthy.ts';
 import {
   fresh,
   inputs,
@@ -98,6 +98,12 @@ describe('a robot is refused', () => {
     expect(message(given)).toContain(words);
   });
 
+  test('not by an issuer that says of itself that it is not stalled', () => {
+    const conditions = [{ ...stalled, ...times, status: 'False' as const }];
+    const issuer = { ...registry, status: { conditions } };
+    expect(decide(seen({ robot: finalized, secret: gone, issuer }), now)).toMatchObject({ do: 'issue' });
+  });
+
   test('a newer one of its full name is no rival', () => {
     const newer = { ...older, metadata: { ...older.metadata, uid: 'z' } };
     expect(told({ rivals: [claim(newer)] })).toBe('Ready=True, Issued');
@@ -124,6 +130,12 @@ describe('a robot is refused', () => {
     const leftOver = { ...first, status: { ...first.status, issued: { ...served.status?.issued, inputs: ofAnother } } };
     expect(decide(seen({ ...given, rivals: [claim(leftOver as RobotAccount)] }), now)).toMatchObject({ do: 'issue' });
   });
+});
+
+test('the end of a robot has come at its very moment', () => {
+  const ended = { robot: withSpec({ notAfter: later(0) }, finalized), secret: gone };
+  expect(told(ended)).toBe('Ready=False, Stalled=True, Expired');
+  expect(told(ended, new Date(now.getTime() - 1000))).toBe('issue');
 });
 
 test('a robot of several projects is one of the system', () => {

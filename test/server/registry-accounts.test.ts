@@ -2,13 +2,14 @@ import { expect, test } from 'vitest';
 import type { ClusterTokenIssuer } from '../../src/api/cluster-token-issuer.ts';
 import { inputsAnnotation, ownerUIDAnnotation, revisionAnnotation } from '../../src/api/names.ts';
 import type { RobotAccount } from '../../src/api/robot-account.ts';
+import type { OwnSecret } from '../../src/decide/credential-seen.ts';
 import { holderOf } from '../../src/decide/robot-name.ts';
 import { accountKeyOf } from '../../src/issuers/registry/live.ts';
 import type { Metadata } from '../../src/kube/core-kinds.ts';
 import { Store } from '../../src/kube/store.ts';
 import { type Holder, registryAccounts } from '../../src/server/registry-accounts.ts';
 import { issuer as jwtIssuer } from '../decide/healthy.ts';
-import { inputs, registry, served } from '../decide/robots.ts';
+import { fresh, inputs, registry, secretOf, served, uid } from '../decide/robots.ts';
 
 const holder: Holder = (robots, issuer) =>
   holderOf(
@@ -23,6 +24,12 @@ function caches() {
   issuers.put(registry);
   robots.put(served);
   return { robots, issuers, secrets };
+}
+
+/** The Secret of the robot, as the cache has it. */
+function secretIn(name: string, { uid: of, resourceVersion, metadata }: OwnSecret): Metadata {
+  const { annotations = {} } = metadata;
+  return { metadata: { name, namespace: 'team-a', uid: of, resourceVersion, creationTimestamp: '', annotations } };
 }
 
 test('an account is found by its issuer and full name, and by nothing else', () => {
@@ -51,6 +58,30 @@ test('a change in the cache is there at the next request', () => {
   expect(accounts.byName('registry', 'robot_payments+ci')).toMatchObject({ disabled: true });
   of.issuers.put({ ...registry, metadata: { ...registry.metadata, uid: 'another', resourceVersion: '9' } });
   expect(accounts.byName('registry', 'robot_payments+ci')).toBeUndefined();
+});
+
+test('a new secret counts from the moment its Secret is in the cache, under whatever name', () => {
+  for (const [name, robot] of [
+    ['ci', served],
+    ['pull', { ...served, spec: { ...served.spec, secret: { ...served.spec.secret, name: 'pull' } } }],
+  ] as const) {
+    const of = caches();
+    of.robots.put({ ...robot, metadata: { ...robot.metadata, resourceVersion: '8' } });
+    const { accounts } = registryAccounts(of, holder);
+    const account = () => accounts.byName('registry', 'robot_payments+ci');
+    expect(account()).toMatchObject({ verifiers: [{ revision: 3 }] });
+    of.secrets.put(secretIn(name, secretOf(inputs, { revision: 4, tokenID: `${uid}.4.new` })));
+    expect(account()).toMatchObject({ verifiers: [{ revision: 3 }, { revision: 4 }] });
+  }
+});
+
+test('nobody is another account by what somebody has written into a Secret', () => {
+  const of = caches();
+  of.robots.put({ ...fresh, metadata: { ...fresh.metadata, resourceVersion: '8' } });
+  const { accounts } = registryAccounts(of, holder);
+  of.secrets.put(secretIn('ci', secretOf({ ...inputs, username: 'robot_payments+admin' })));
+  for (const name of ['robot_payments+admin', 'robot_payments+ci'])
+    expect(accounts.byName('registry', name)).toBeUndefined();
 });
 
 test('of two robots with one name, the one with a secret is the account', () => {

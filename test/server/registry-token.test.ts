@@ -275,6 +275,8 @@ describe('guessing', () => {
 
   test('does not hold up others, nor anybody who logs in without guessing', async () => {
     const { served } = await exhausted();
+    served.world.issuers.set('mirror', { ...issuer, name: 'mirror' });
+    expect((await get(served, push, wrong(), '/registry/mirror/token')).status).toBe(401);
     expect((await get(served, push, login)).status).toBe(200);
     for (let i = 0; i < 200; i++) await get(served, push, basic(`robot_${i}`, new SecretValue('x')));
     expect((await get(served, push, login)).status).toBe(200);

@@ -21,6 +21,7 @@ describe('a scope', () => {
     ['repository(plugin):shop/cart:pull', 'repository shop/cart pull'],
     ['repository:a__b/c---d/e.f_g:pull', 'repository a__b/c---d/e.f_g pull'],
     ['repository:cart:', 'repository cart'],
+    [`repository:shop/${'a'.repeat(250)}:pull`, `repository shop/${'a'.repeat(250)} pull`],
     ['registry:catalog:*', 'registry catalog *'],
     ['plugin2:x:install', 'plugin2 x install'],
   ])('%s', (text, expected) => expect(flat(parsed(text))).toEqual([expected]));
