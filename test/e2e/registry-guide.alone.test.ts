@@ -5,6 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
+import { retireKeyAnnotation } from '../../src/api/names.ts';
+import { SecretValue } from '../../src/base/secret-value.ts';
+import { makeLeaf } from '../../src/issuers/registry/chain.ts';
+import { readSigner } from '../../src/issuers/registry/signer.ts';
 import { describeOwnControlPlane, eventually, sharedCluster } from '../cluster/cluster.ts';
 import { freePorts } from '../cluster/ports.ts';
 import { builtRegistry, missingRegistry } from '../registry/build.ts';
@@ -18,7 +22,9 @@ const missing = await missingRegistry();
 const { files, commands } = guide('registry.md');
 const hasCurl = spawnSync('curl', ['--version']).error === undefined;
 if (!hasCurl) console.error('the commands with curl are left out: there is none here');
-const [issuerCommands = '', ...others] = commands.filter(each => hasCurl || !each.startsWith('curl '));
+const [issuerCommands = '', ...more] = commands.filter(each => hasCurl || !each.startsWith('curl '));
+const isOfLeak = (command: string) => command.includes(retireKeyAnnotation);
+const [others, leakCommands] = [more.filter(each => !isOfLeak(each)), more.filter(isOfLeak)];
 const watchdog = join(import.meta.dirname, '..', 'cluster', 'watchdog.sh');
 /** What the registry says to who may not, in crane's words, and what the page prints then. */
 const refused = /(UNAUTHORIZED: authentication required|status code 401 Unauthorized).*\nrefused$/gm;
@@ -83,6 +89,25 @@ class Desk {
     await eventually('the registry listens', async () => (await log()).includes('listening on '));
   }
 
+  /** The token of a thief who has read the Secret of the CA. */
+  async steal(): Promise<string> {
+    const name = '$(kubectl get secrets --namespace botmint-system --output name | grep botmint-registry-ca-)';
+    const read = (key: string) =>
+      this.run(`kubectl get ${name} --namespace botmint-system -o jsonpath='{.data.tls\\.${key}}' | base64 -d`);
+    const authority = { certificate: await read('crt'), key: new SecretValue(await read('key')) };
+    const now = Math.floor(Date.now() / 1000);
+    const claims = { iss: 'botmint', sub: 'thief', aud: this.#here('localhost:5000'), jti: 'stolen' };
+    const access = [{ type: 'repository', name: 'payments/app', actions: ['pull'] }];
+    const signer = readSigner(await makeLeaf(authority, 'registry', new Date()));
+    return signer.sign({ ...claims, access, iat: now, nbf: now, exp: now + 3600 });
+  }
+
+  /** How the registry answers to whoever has this token. */
+  async statusFor(token: string): Promise<number> {
+    const headers = { authorization: `Bearer ${token}` };
+    return (await fetch(this.#here('http://localhost:5000/v2/payments/app/tags/list'), { headers })).status;
+  }
+
   async close(): Promise<void> {
     const gone = once(this.#watchdog, 'exit');
     this.#watchdog.stdin?.end();
@@ -102,6 +127,25 @@ class Desk {
   }
 }
 
+/** Somebody has read the Secret of the CA, and what the page has for this is done. */
+async function leak(place: Desk): Promise<void> {
+  const pull = 'SSL_CERT_FILE="$PWD/botmint-ca.pem" DOCKER_CONFIG=pull ./crane manifest localhost:5000/payments/app:1';
+  const stolen = await place.steal();
+  expect(await place.statusFor(stolen)).toBe(200);
+  expect(leakCommands).toHaveLength(1);
+  await place.run(leakCommands.join('\n'));
+  // Before the registry has been started anew it believes the thief, and nobody else gets in.
+  expect(await place.statusFor(stolen)).toBe(200);
+  expect(await place.run(`${pull} 2>&1 || echo refused`)).toMatch(refused);
+  await place.serve();
+  expect(await place.statusFor(stolen)).toBe(401);
+  expect(await place.run(pull)).toContain('"schemaVersion":2');
+  // What leaked is not handed out again, to whoever follows step 2 later.
+  await place.run(issuerCommands);
+  await place.serve();
+  expect(await place.statusFor(stolen)).toBe(401);
+}
+
 describeOwnControlPlane('docs/registry.md', () => {
   test.skipIf(missing !== undefined)(
     'leads from an empty directory to pods that pull, and through every day',
@@ -118,14 +162,9 @@ describeOwnControlPlane('docs/registry.md', () => {
       expect(said).toContain('robotaccount.botmint.dev/legacy condition met');
       const own = "kubectl get secret legacy -o jsonpath='{.data.\\.dockerconfigjson}' | base64 -d";
       expect(await desk.run(own)).toContain('"password":"An0ther-of-ours"');
-      // The last block has made a new CA: nobody gets in before the registry has been started anew.
-      const pull =
-        'SSL_CERT_FILE="$PWD/botmint-ca.pem" DOCKER_CONFIG=pull ./crane manifest localhost:5000/payments/app:1';
-      expect(await desk.run(`${pull} 2>&1 || echo refused`)).toMatch(refused);
-      await desk.serve();
-      expect(await desk.run(pull)).toContain('"schemaVersion":2');
       const copied = () => desk?.run('kubectl get secret pull --namespace shop --output name');
       expect(await copied()).toBe('secret/pull\n');
+      await leak(desk);
     },
   );
 });
