@@ -5,7 +5,7 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Log } from '../base/log.ts';
 import { send } from './answer.ts';
-import { type Because, refusal } from './refusals.ts';
+import { type Refused, refusal } from './refusals.ts';
 import type { CertificateSource, ServingCertificate } from './tls.ts';
 
 /** Requests are forms with one token in them. */
@@ -80,7 +80,7 @@ function createHTTPServer(server: ReturnType<typeof createPlainServer>, log: Log
  */
 function addRules(app: FastifyInstance, server: Server, log: Log): void {
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
-  app.setNotFoundHandler((_, reply) => send(reply, refusal('not_found', 'there is nothing here')));
+  app.setNotFoundHandler((_, reply) => send(reply, refusal({ error: 'not_found', says: 'there is nothing here' })));
   app.addHook('onRequest', (_, reply, done) => {
     giveUpLate(reply);
     done();
@@ -116,26 +116,18 @@ class AnswerLate extends Error {
  * may not be known (of an address that cannot be read, for one), so each answer has the forms of all clients.
  */
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): void {
-  const because = becauseOf(error);
-  if (because === 'server_error' || because === 'temporarily_unavailable')
-    log.error({ ...named(request), err: error }, 'request failed');
-  void send(reply.header('x-content-type-options', 'nosniff'), refusal(because, sentences[because]));
+  const answer = refusal(refusedBy(error));
+  if (answer.status >= 500) log.error({ ...named(request), err: error }, 'request failed');
+  void send(reply.header('x-content-type-options', 'nosniff'), answer);
 }
 
-const sentences = {
-  invalid_request: 'the request cannot be read',
-  request_too_large: 'the request is too large',
-  unsupported_media_type: 'the type of the body is not one that is taken here',
-  server_error: 'the request failed',
-  temporarily_unavailable: 'the answer was not ready in time',
-} as const satisfies Partial<Record<Because, string>>;
-
-function becauseOf(error: unknown): keyof typeof sentences {
+function refusedBy(error: unknown): Refused {
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
-  if (status === 413) return 'request_too_large';
-  if (status === 415) return 'unsupported_media_type';
-  if (status === 503) return 'temporarily_unavailable';
-  return status >= 400 && status < 500 ? 'invalid_request' : 'server_error';
+  if (status === 413) return { error: 'request_too_large', says: 'the request is too large' };
+  if (status === 415) return { error: 'unsupported_media_type', says: 'the type of the body cannot be read' };
+  if (status === 503) return { error: 'temporarily_unavailable', says: 'the answer was not ready in time' };
+  if (status >= 400 && status < 500) return { error: 'invalid_request', says: 'the request cannot be read' };
+  return { error: 'server_error', says: 'the request failed' };
 }
 
 /** The pattern of the route and never the address: people put tokens into addresses. */

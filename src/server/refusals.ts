@@ -17,29 +17,24 @@ const forms = {
   temporarily_unavailable: { status: 503, code: 'UNAVAILABLE' },
 } as const;
 
-/** Why a request was refused. */
-export type Because = keyof typeof forms;
+/** Why a request was refused, in one of these words and in a sentence, which never holds anything that the caller has sent. */
+export interface Refused {
+  error: keyof typeof forms;
+  says: string;
+  retryAfterSeconds?: number | undefined;
+}
 
 /** When the reason does not say by itself when it will be over. */
 const usualRetrySeconds = 5;
 
-/**
- * A refusal that both families of clients can read: `errors` is the form of the registry protocol, `error` that of OAuth2.
- * `says` never holds anything that the caller has sent.
- */
+/** An answer that both families of clients can read: `errors` is the form of the registry protocol, `error` that of OAuth2. */
 export function refusal(
-  error: Because,
-  says: string,
-  { service = 'botmint', retryAfterSeconds = usualRetrySeconds }: RefusalDetails = {},
+  { error, says, retryAfterSeconds = usualRetrySeconds }: Refused,
+  { service }: { service: string } = { service: 'botmint' },
 ): Answer {
   const { status, code } = forms[error];
   const body = { errors: [{ code, message: says }], error, error_description: says };
   return json(status, body, headersOf(status, service, retryAfterSeconds));
-}
-
-interface RefusalDetails {
-  service?: string | undefined;
-  retryAfterSeconds?: number | undefined;
 }
 
 function headersOf(status: number, service: string, seconds: number): Record<string, string> {

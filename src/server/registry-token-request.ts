@@ -1,5 +1,6 @@
 import { SecretValue } from '../base/secret-value.ts';
 import { parseScopes, type Scope } from '../issuers/registry/scopes.ts';
+import type { Refused } from './refusals.ts';
 
 /** What the endpoint looks at in a request. */
 export interface TokenEndpointRequest {
@@ -27,21 +28,11 @@ export interface TokenRequest {
   credential: ShownCredential | undefined;
 }
 
-/** Why a request cannot be answered; the words are from RFC 6749 section 5.2. */
-export type Malformed =
-  | 'invalid_request'
-  | 'invalid_scope'
-  | 'unsupported_grant_type'
-  | 'invalid_client'
-  | 'method_not_allowed';
-
-export type ParsedRequest = TokenRequest | { form: 'malformed'; error: Malformed; because: string };
-
 /**
  * Reads both forms (distribution's token.md and oauth.md). `account` is informative and the credential decides; `client_id` is for logs;
  * `offline_token` and `access_type=offline` ask for a refresh token, which an answer may lack, and ours does: it would be a credential outside of the Secret.
  */
-export function parseTokenRequest(request: TokenEndpointRequest): ParsedRequest {
+export function parseTokenRequest(request: TokenEndpointRequest): TokenRequest | Refused {
   switch (request.method) {
     case 'GET':
     case 'HEAD':
@@ -49,30 +40,31 @@ export function parseTokenRequest(request: TokenEndpointRequest): ParsedRequest 
     case 'POST':
       return parsePost(request);
     default:
-      return malformed('method_not_allowed', 'only GET and POST');
+      return { error: 'method_not_allowed', says: 'only GET and POST' };
   }
 }
 
-function parseGet({ search, headers }: TokenEndpointRequest): ParsedRequest {
+function parseGet({ search, headers }: TokenEndpointRequest): TokenRequest | Refused {
   const { authorization } = headers;
   if (authorization === undefined) return common('get', new URLSearchParams(search), undefined);
   const credential = parseBasic(String(authorization));
-  if (credential === undefined) return malformed('invalid_client', 'credentials are shown as HTTP Basic');
+  if (credential === undefined) return { error: 'invalid_client', says: 'credentials are shown as HTTP Basic' };
   return common('get', new URLSearchParams(search), credential);
 }
 
-function parsePost({ headers, body }: TokenEndpointRequest): ParsedRequest {
+function parsePost({ headers, body }: TokenEndpointRequest): TokenRequest | Refused {
   const type = String(headers['content-type'] ?? '').split(';')[0];
   // 400 and not 415, here and below: containerd goes on to the GET form after 400, and gives up after most others.
   if (type?.trim().toLowerCase() !== 'application/x-www-form-urlencoded') {
-    return malformed('invalid_request', 'the body must be application/x-www-form-urlencoded');
+    return { error: 'invalid_request', says: 'the body must be application/x-www-form-urlencoded' };
   }
   const form = new URLSearchParams(body);
   if (form.get('grant_type') !== 'password') {
-    return malformed('unsupported_grant_type', 'the only grant_type is password; no refresh tokens are given');
+    return { error: 'unsupported_grant_type', says: 'the only grant_type is password; no refresh tokens are given' };
   }
   const [username, password] = [form.get('username'), form.get('password')];
-  if (username === null || password === null) return malformed('invalid_request', 'username and password are needed');
+  if (username === null || password === null)
+    return { error: 'invalid_request', says: 'username and password are needed' };
   return common('post', form, { username, secret: new SecretValue(password) });
 }
 
@@ -80,11 +72,11 @@ function common(
   form: 'get' | 'post',
   parameters: URLSearchParams,
   credential: ShownCredential | undefined,
-): ParsedRequest {
+): TokenRequest | Refused {
   const [service, ...others] = new Set(parameters.getAll('service'));
-  if (others.length > 0) return malformed('invalid_request', 'more than one service');
+  if (others.length > 0) return { error: 'invalid_request', says: 'more than one service' };
   const parsed = parseScopes(parameters.getAll('scope'));
-  if (!parsed.valid) return malformed('invalid_scope', parsed.because);
+  if (!parsed.valid) return { error: 'invalid_scope', says: parsed.because };
   return { form, service, scopes: parsed.scopes, credential };
 }
 
@@ -96,8 +88,4 @@ function parseBasic(header: string): ShownCredential | undefined {
   const colon = text.indexOf(':');
   if (colon === -1) return undefined;
   return { username: text.slice(0, colon), secret: new SecretValue(text.slice(colon + 1)) };
-}
-
-function malformed(error: Malformed, because: string): ParsedRequest {
-  return { form: 'malformed', error, because };
 }

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Clock } from '../base/clock.ts';
-import { retryOf } from '../base/errors.ts';
+import type { Retry } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Counter, Metrics } from '../base/metrics.ts';
 import type { Account } from '../issuers/registry/account.ts';
-import { LogIns } from '../issuers/registry/log-ins.ts';
+import { type LogIn, LogIns } from '../issuers/registry/log-ins.ts';
 import { type Access, grantedAccess, scopeText } from '../issuers/registry/scopes.ts';
 import type { RegistrySigner } from '../issuers/registry/signer.ts';
 import { TooManyChecks } from '../issuers/registry/slow-hash.ts';
@@ -12,8 +12,13 @@ import { canSign, signRegistryToken } from '../issuers/registry/token.ts';
 import { VerifierKeyMissing, type Verifiers } from '../issuers/registry/verifiers.ts';
 import { type Answer, json, send } from './answer.ts';
 import { Attempts } from './attempts.ts';
-import { type Because, refusal } from './refusals.ts';
-import { parseTokenRequest, type TokenEndpointRequest, type TokenRequest } from './registry-token-request.ts';
+import { type Refused, refusal } from './refusals.ts';
+import {
+  parseTokenRequest,
+  type ShownCredential,
+  type TokenEndpointRequest,
+  type TokenRequest,
+} from './registry-token-request.ts';
 
 /** Caches older than this may have missed that an account was disabled or deleted; then nobody is let in, nor turned away. */
 const mostCacheAgeMilliseconds = 15_000;
@@ -58,9 +63,6 @@ export function registryTokenEndpoint(app: FastifyInstance, deps: RegistryTokenD
   });
 }
 
-/** How a request ended, for the metric. */
-type Result = 'issued' | 'anonymous' | Because;
-
 class TokenEndpoint {
   readonly #deps: RegistryTokenDeps;
   readonly #attempts = new Attempts();
@@ -85,72 +87,58 @@ class TokenEndpoint {
 
   async answer(name: string, request: TokenEndpointRequest): Promise<Answer> {
     const issuer = this.#deps.issuers.byName(name);
-    const { result, answer } = await this.#answered(issuer, request);
+    const outcome = await this.#outcome(issuer, request);
+    const result = 'answer' in outcome ? outcome.result : outcome.error;
     // Under no name that somebody has made up.
     if (issuer !== undefined) this.#requests.inc({ issuer: name, result });
-    return answer;
+    if ('answer' in outcome) return outcome.answer;
+    return refusal(outcome, issuer === 'unreadable' ? undefined : issuer);
   }
 
-  async #answered(found: RegistryIssuer | 'unreadable' | undefined, request: TokenEndpointRequest): Promise<Outcome> {
-    const issuer = found === 'unreadable' ? undefined : found;
+  async #outcome(issuer: RegistryIssuer | 'unreadable' | undefined, request: TokenEndpointRequest): Promise<Outcome> {
     // Even "no such issuer" is an answer from the caches.
-    if (this.#deps.cachesAge() > mostCacheAgeMilliseconds)
-      return refused('temporarily_unavailable', 'the caches are too old', issuer);
-    if (found === 'unreadable') return refused('temporarily_unavailable', 'the issuer cannot be read', issuer);
-    if (issuer === undefined) return refused('not_found', 'no issuer has this name', issuer);
+    if (this.#deps.cachesAge() > mostCacheAgeMilliseconds) return unavailable('the caches are too old');
+    if (issuer === 'unreadable') return unavailable('the issuer cannot be read');
+    if (issuer === undefined) return { error: 'not_found', says: 'no issuer has this name' };
     const parsed = parseTokenRequest(request);
-    if (parsed.form === 'malformed') return refused(parsed.error, parsed.because, issuer);
+    if ('error' in parsed) return parsed;
     if (parsed.service !== undefined && parsed.service !== issuer.service) {
-      const because = `this issuer is for the service ${issuer.service}: spec.registry.service has to be what the registry has as auth.token.service`;
-      return refused('invalid_request', because, issuer);
+      const says = `this issuer is for the service ${issuer.service}: spec.registry.service has to be what the registry has as auth.token.service`;
+      return { error: 'invalid_request', says };
     }
     const { credential } = parsed;
     if (credential === undefined) return this.#issued(issuer, parsed, undefined);
-    try {
-      return await this.#authenticated(issuer, { ...parsed, credential }, request.address);
-    } catch (error) {
-      if (!(error instanceof TooManyChecks || error instanceof VerifierKeyMissing)) throw error;
-      const retry = retryOf(error);
-      return refused(
-        'temporarily_unavailable',
-        error.message,
-        issuer,
-        retry.kind === 'after' ? retry.seconds : undefined,
-      );
-    }
+    const account = await this.#authenticated(issuer, credential, request.address);
+    return 'error' in account ? account : this.#issued(issuer, parsed, account);
   }
 
   async #authenticated(
     issuer: RegistryIssuer,
-    request: TokenRequest & { credential: NonNullable<TokenRequest['credential']> },
+    { username, secret }: ShownCredential,
     address: string,
-  ): Promise<Outcome> {
+  ): Promise<Account | Refused> {
     const { accounts, clock } = this.#deps;
-    const { username, secret } = request.credential;
     const account = accounts.byName(issuer.name, username);
-    if (account === 'unreadable') return refused('temporarily_unavailable', 'the robot account cannot be read', issuer);
+    if (account === 'unreadable') return unavailable('the robot account cannot be read');
     const name = `${issuer.name} ${username}`;
     const limit = this.#attempts.limit(name, address, clock.monotonic());
-    const seen = await this.#logIns.logIn({ name, account, secret }, { limit, now: clock.now() });
-    switch (seen.result) {
-      case 'ok':
-        return this.#issued(issuer, request, seen.account);
-      case 'limited':
-        return refused('too_many_requests', 'too many attempts', issuer, seen.retryAfterSeconds);
-      case 'refused':
-        return refused('invalid_grant', 'unknown robot account or wrong secret', issuer);
-      case 'disabled':
-      case 'expired':
-        return refused('invalid_grant', `the robot account is ${seen.result}`, issuer);
+    try {
+      return admission(await this.#logIns.logIn({ name, account, secret }, { limit, now: clock.now() }));
+    } catch (error) {
+      if (!(error instanceof TooManyChecks || error instanceof VerifierKeyMissing)) throw error;
+      return unavailable(error.message, error.retry);
     }
   }
 
   /** What is asked for and not allowed is left out of the token, and the registry says so to its client. */
   async #issued(issuer: RegistryIssuer, request: TokenRequest, account: Account | undefined): Promise<Outcome> {
-    const { clock, signers } = this.#deps;
+    const { clock, signers, log } = this.#deps;
     const now = clock.now();
     const signer = signers.of(issuer.name);
-    if (signer === undefined || !canSign(signer, now)) return this.#withoutSigner(issuer);
+    if (signer === undefined || !canSign(signer, now)) {
+      log.error({ issuer: issuer.name }, 'registry token not signed: no valid key');
+      return unavailable('the issuer has no valid signing key');
+    }
     const requester = account === undefined ? anonymous : { anonymous: false as const, grants: account.grants };
     const access = grantedAccess(request.scopes, requester, issuer.anonymousProjects);
     const of = {
@@ -179,27 +167,29 @@ class TokenEndpoint {
       this.#accesses.inc({ issuer: issuer.name, action });
     }
   }
-
-  #withoutSigner(issuer: RegistryIssuer): Outcome {
-    this.#deps.log.error({ issuer: issuer.name }, 'registry token not signed: no valid key');
-    return refused('temporarily_unavailable', 'the issuer has no valid signing key', issuer);
-  }
 }
 
 const anonymous = { anonymous: true } as const;
 
-interface Outcome {
-  result: Result;
-  answer: Answer;
+type Outcome = { result: 'issued' | 'anonymous'; answer: Answer } | Refused;
+
+function admission(seen: LogIn): Account | Refused {
+  switch (seen.result) {
+    case 'ok':
+      return seen.account;
+    case 'limited':
+      return { error: 'too_many_requests', says: 'too many attempts', retryAfterSeconds: seen.retryAfterSeconds };
+    case 'refused':
+      return { error: 'invalid_grant', says: 'unknown robot account or wrong secret' };
+    case 'disabled':
+    case 'expired':
+      return { error: 'invalid_grant', says: `the robot account is ${seen.result}` };
+  }
 }
 
-function refused(
-  error: Because,
-  says: string,
-  issuer: RegistryIssuer | undefined,
-  retryAfterSeconds?: number,
-): Outcome {
-  return { result: error, answer: refusal(error, says, { service: issuer?.service, retryAfterSeconds }) };
+function unavailable(says: string, retry?: Retry): Refused {
+  const retryAfterSeconds = retry?.kind === 'after' ? retry.seconds : undefined;
+  return { error: 'temporarily_unavailable', says, retryAfterSeconds };
 }
 
 function requestOf({ method, url, headers, body, ip }: FastifyRequest): TokenEndpointRequest {
