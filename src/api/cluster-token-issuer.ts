@@ -164,7 +164,12 @@ export const clusterTokenIssuerKind = defineKind<ClusterTokenIssuer>({
   plural: 'clustertokenissuers',
   namespaced: false,
   shortNames: ['cti'],
-  columns: [...readyColumns, ageColumn],
+  columns: [
+    ...readyColumns,
+    { name: 'Host', type: 'string', jsonPath: '.spec.registry.host', wide: true },
+    { name: 'Service', type: 'string', jsonPath: '.spec.registry.service', wide: true },
+    ageColumn,
+  ],
   selectableFields: [],
   schema: ClusterTokenIssuer,
 });
