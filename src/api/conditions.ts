@@ -152,6 +152,13 @@ export const reasons = {
       'Put another value into that Secret: it is in force as soon as it is noticed, and the one before ends. To end the present one at once, set `disabled: true`. If it has not leaked, take the annotation off.',
     on: { RobotAccount: ['stalled'] },
   },
+  VerifierKeyMissing: {
+    cause:
+      'The robot is paused, and the key with which the verifier of its secret was made is no longer in the Secret `botmint-operator`: nobody can log in with the secret.',
+    remedy:
+      'Take the annotation `botmint.dev/paused` off: the verifier is made anew, and the same secret works. Or put the key back.',
+    on: { RobotAccount: ['stalled'] },
+  },
   UsernameTaken: {
     cause:
       'An older BotUser of this namespace and issuer has the username, or another RobotAccount of this issuer the full name: one that was issued already, else the oldest of those that the issuer allows.',

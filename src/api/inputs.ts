@@ -74,7 +74,7 @@ export const RobotInputs = z.looseObject({
       .optional(),
     /** What the token server checks the secret by: a keyed hash, which is worth nothing without the operator's key. */
     verifier: z.string(),
-    /** The number of the key that it was made with; left out: the first. */
+    /** The number of the key that it was made with, for people: nothing is decided by it. */
     verifierKey: z.number().int().min(1).optional(),
   }),
   botUser: z.undefined().optional(),

@@ -78,6 +78,7 @@ export class Operator {
       handOver,
       digestKey,
       verifiers: o.verifierKeys.verifiers,
+      refreshKeys: signal => o.verifierKeys.refresh(signal),
       takeID: (issuer, signal) => o.robotIDs.take(issuer, () => numbersAt(caches, issuer.uid), signal),
     });
     const jwtIssuers = new TokenIssuers(world, keys);

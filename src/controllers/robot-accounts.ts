@@ -26,7 +26,10 @@ const ineffective = withoutEffect(permissions);
 
 export interface RobotAccountsOptions
   extends Omit<RobotMintingOptions, 'world' | 'sources'>,
-    Pick<CredentialsOptions<RobotAccount>, 'statusLists' | 'handOver'> {}
+    Pick<CredentialsOptions<RobotAccount>, 'statusLists' | 'handOver'> {
+  /** Reads the keys of verifiers live. */
+  refreshKeys: (signal: AbortSignal) => Promise<void>;
+}
 
 /** The controller of RobotAccounts: each speaks for itself, and its issuer checks its secret. */
 export class RobotAccounts {
@@ -53,6 +56,7 @@ export class RobotAccounts {
       principal: robot => this.#self(robot),
       refresh: async (what, robot, signal) => {
         if (what === 'issuer') await this.#issuers.refresh({ name: robot.spec.issuerRef.name }, signal);
+        else await o.refreshKeys(signal); // it speaks for itself, and no cache has these
       },
     });
     caches.robots.onChange(({ before, after }) => {
@@ -88,7 +92,7 @@ export class RobotAccounts {
       suspended: isSuspended(robot, now),
       issuerUID: uidOf(seen),
       grant,
-      verifierKey: this.#verifiers.current,
+      verifierKeys: this.#verifiers,
     };
   }
 }

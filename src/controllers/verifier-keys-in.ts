@@ -7,17 +7,17 @@ export const firstVerifierKeyName = 'verifier-1.key';
 const fewestBytes = 16;
 
 /**
- * The keys for verifiers in the operator's Secret, by number, and the names of those that are too short to be one. A key is its base64
- * as the API server writes it: every byte counts, whatever the bytes are.
+ * The keys for verifiers in the operator's Secret, by number, the highest last, and the names of those that are too short to be one. A key
+ * is its base64 as the API server writes it: every byte counts, whatever the bytes are.
  */
 export function verifierKeysIn({ data }: Secret): { keys: ReadonlyMap<number, SecretValue>; broken: string[] } {
-  const keys = new Map<number, SecretValue>();
+  const keys: [number, SecretValue][] = [];
   const broken: string[] = [];
   for (const [name, value] of Object.entries(data)) {
     const number = Number(pattern.exec(name)?.[1]);
     if (Number.isNaN(number)) continue;
     if (Buffer.from(value.reveal(), 'base64').length < fewestBytes) broken.push(name);
-    else keys.set(number, value);
+    else keys.push([number, value]);
   }
-  return { keys, broken };
+  return { keys: new Map(keys.sort(([a], [b]) => a - b)), broken };
 }

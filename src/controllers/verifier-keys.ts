@@ -1,6 +1,6 @@
 import { parseInputs } from '../api/inputs.ts';
 import type { RobotAccount } from '../api/robot-account.ts';
-import { type Clock, delay } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Metrics, Sample } from '../base/metrics.ts';
 import type { SecretValue } from '../base/secret-value.ts';
@@ -41,16 +41,14 @@ export class VerifierKeys {
   readonly #of: VerifierKeysOptions;
   readonly #reloads: Reloads<'keys'>;
   readonly #listeners: (() => void)[] = [];
-  #keys: ReadonlyMap<number, SecretValue>;
-  /** When each came to this process's knowledge, by the clock that never jumps. */
-  readonly #knownSince = new Map<number, number>();
+  #known: ReadonlyMap<number, Known>;
+  #lastRead: Promise<void> = Promise.resolve();
 
   constructor(of: VerifierKeysOptions) {
     this.#of = of;
-    this.#keys = of.keys;
+    this.#known = new Map([...of.keys].map(([number, key]) => [number, { key, since: Number.NEGATIVE_INFINITY }]));
     this.verifiers = new Verifiers(of.keys);
-    for (const number of of.keys.keys()) this.#knownSince.set(number, Number.NEGATIVE_INFINITY);
-    this.#reloads = new Reloads({ load: (_, signal) => this.#load(signal), name: 'verifier keys', log: of.log });
+    this.#reloads = new Reloads({ load: (_, signal) => this.refresh(signal), name: 'verifier keys', log: of.log });
     const key = keyOf({ namespace: of.namespace, name: operatorSecretName });
     of.secrets.onChange(({ before, after }) => {
       const secret = after ?? before;
@@ -58,7 +56,7 @@ export class VerifierKeys {
     });
   }
 
-  /** Told after another key makes verifiers: those of all robots are to be looked at. */
+  /** Told after keys have come or gone, or another one makes verifiers: those of all robots are to be looked at. */
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
   }
@@ -68,7 +66,17 @@ export class VerifierKeys {
     return this.#reloads.run(signal);
   }
 
-  async #load(signal: AbortSignal): Promise<void> {
+  /**
+   * Reads the keys live. A key is in the Secret before anything is made with it: what was made with none of these was made with
+   * one that is gone. One read after another, so that what is older never has the last word.
+   */
+  refresh(signal: AbortSignal): Promise<void> {
+    const read = this.#lastRead.then(() => this.#read(signal));
+    this.#lastRead = read.catch(() => {});
+    return read;
+  }
+
+  async #read(signal: AbortSignal): Promise<void> {
     const { client, namespace, log, clock } = this.#of;
     const secret = await client.get(secrets, { namespace, name: operatorSecretName }, { signal });
     const { keys, broken } = secret === undefined ? { keys: new Map(), broken: [] } : verifierKeysIn(secret);
@@ -78,34 +86,51 @@ export class VerifierKeys {
       log.error({ secret: operatorSecretName }, 'kept the verifier keys, because the Secret has none');
       return;
     }
-    const added = [...keys.keys()].filter(number => !this.#keys.has(number));
-    for (const number of added) this.#knownSince.set(number, clock.monotonic());
-    this.#keys = keys;
+    const before = this.#known;
+    const now = clock.monotonic();
+    const known = [...keys].map(
+      ([number, key]) => [number, sameKey(before.get(number), key) ?? { key, since: now }] as const,
+    );
+    if (known.length === before.size && known.every(([number, each]) => before.get(number) === each)) return;
+    this.#known = new Map(known);
     this.#choose();
-    if (added.length > 0) void this.#chooseLater(signal);
-  }
-
-  async #chooseLater(signal: AbortSignal): Promise<void> {
-    await delay(this.#ahead + 50, signal); // timers may be early by the clock that decides
-    if (!signal.aborted) this.#choose();
+    this.#tell();
+    if (!known.some(([, { since }]) => since === now)) return;
+    // Timers may be early by the clock that decides.
+    setTimeout(() => this.#choose() && this.#tell(), this.#ahead + 50).unref();
   }
 
   get #ahead(): number {
     return this.#of.knownAheadMilliseconds ?? knownAheadMilliseconds;
   }
 
-  /** The highest that has been known for long enough; where none has, the one of before, or what there is. */
-  #choose(): void {
+  /** The highest that has been known for long enough makes verifiers; where none has, the highest. True where it is another one. */
+  #choose(): boolean {
     const before = this.verifiers.current;
     const due = this.#of.clock.monotonic() - this.#ahead;
-    const numbers = [...this.#keys.keys()];
-    const usable = numbers.filter(number => (this.#knownSince.get(number) ?? due) <= due);
-    this.verifiers.replaceKeys(this.#keys, Math.max(...(usable.length === 0 ? numbers : usable)));
+    const all = [...this.#known];
+    const usable = all.filter(([, { since }]) => since <= due);
+    const numbers = (usable.length === 0 ? all : usable).map(([number]) => number);
+    this.verifiers.replaceKeys(new Map(all.map(([number, { key }]) => [number, key])), Math.max(...numbers));
     const { number, id } = this.verifiers.current;
-    if (number === before.number && id === before.id) return;
+    if (id === before.id) return false;
     this.#of.log.info({ key: number }, 'makes verifiers with another key');
+    return true;
+  }
+
+  #tell(): void {
     for (const listener of this.#listeners) listener();
   }
+}
+
+/** A key, and when it came to this process's knowledge, by the clock that never jumps. */
+interface Known {
+  key: SecretValue;
+  since: number;
+}
+
+function sameKey(known: Known | undefined, key: SecretValue): Known | undefined {
+  return known?.key.reveal() === key.reveal() ? known : undefined;
 }
 
 /** How many verifiers were made with which key: an old key may go when none names it any more. */

@@ -2,11 +2,11 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Credentialed } from '../api/credentialed.ts';
 import type { Inputs } from '../api/inputs.ts';
 import { issue, reissue } from './credential-issue.ts';
-import type { Found, Step } from './credential-seen.ts';
+import { type Found, type Step, verifierKeysOf } from './credential-seen.ts';
 import type { Recorded } from './credential-status.ts';
 import { isExpired, isOver } from './credential-verdict.ts';
 import { differ } from './digest.ts';
-import { type VerifierKey, withinOf } from './grant.ts';
+import { withinOf } from './grant.ts';
 import { sameCredential } from './secret-metadata.ts';
 
 // What is wished for and comes without a new credential, but with its Secret written anew.
@@ -37,16 +37,12 @@ export function awaitsRenewal(object: Credentialed, inputs: Inputs, now: Date): 
 export function isRendered(seen: Found, made: Inputs, recorded: Inputs): boolean {
   if (!sameCredential(made, recorded, seen.kind) || isDeepStrictEqual(made, recorded)) return false;
   const revised = revisedOf(seen, recorded);
-  if (!seen.kind.isRevision(made, recorded, revised, verifierKeyOf(seen))) return false;
+  if (!seen.kind.isRevision(made, recorded, revised, verifierKeysOf(seen))) return false;
   return endOf(made) <= Math.max(endOf(recorded), endOf(revised));
 }
 
-function revisedOf({ kind, principal }: Found, recorded: Inputs): Inputs {
-  return kind.revised(recorded, withinOf(principal.grant), verifierKeyOf({ principal }));
-}
-
-function verifierKeyOf({ principal }: Pick<Found, 'principal'>): VerifierKey | undefined {
-  return principal.state === 'self' ? principal.verifierKey : undefined;
+function revisedOf(seen: Found, recorded: Inputs): Inputs {
+  return seen.kind.revised(recorded, withinOf(seen.principal.grant), verifierKeysOf(seen));
 }
 
 function endOf({ expiresAt }: Inputs): number {

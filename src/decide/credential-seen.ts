@@ -5,7 +5,7 @@ import type { Revocation } from '../api/revocation.ts';
 import type { Change } from './change.ts';
 import type { CopiesSeen, CopyStep } from './copies-seen.ts';
 import type { Operation, Recorded, StatusWrite } from './credential-status.ts';
-import type { Grant, VerifierKey, Wish } from './grant.ts';
+import type { Grant, VerifierKeys, Wish } from './grant.ts';
 import type { Estate } from './hand-over.ts';
 import type { CredentialKind } from './kind.ts';
 import type { ListChange, Listed } from './listing.ts';
@@ -41,8 +41,8 @@ export type PrincipalSeen =
   /** It is there, in a form that this version does not know. */
   | { state: 'unreadable'; name: string }
   | (Speaking & { state: 'found'; uid: string })
-  /** `verifierKey`: the one that this process makes verifiers with. It is a matter of upkeep, whatever may be issued. */
-  | (Speaking & { state: 'self'; verifierKey?: VerifierKey | undefined });
+  /** `verifierKeys` are a matter of upkeep, whatever may be issued. */
+  | (Speaking & { state: 'self'; verifierKeys?: VerifierKeys | undefined });
 
 interface Speaking {
   /** No credential of it works for now. */
@@ -87,6 +87,17 @@ export function speaks(principal: PrincipalSeen): principal is Found['principal'
 /** Whether the issuer that is there has issued this; of one that speaks for nobody that is not asked. */
 export function isOfIssuer({ principal }: Pick<Observed, 'principal'>, { issuer }: Inputs): boolean {
   return !speaks(principal) || principal.issuerUID === issuer.uid;
+}
+
+/** Whether nobody can check what was recorded: the key of its verifier is gone, or this process has not heard of it. */
+export function lacksKey(seen: Pick<Observed, 'principal'>, { robot }: Inputs): boolean {
+  const keys = verifierKeysOf(seen);
+  return robot !== undefined && keys !== undefined && keys.numberOf(robot.verifier) === undefined;
+}
+
+/** The keys that this process knows, of a kind that has verifiers. */
+export function verifierKeysOf({ principal }: Pick<Observed, 'principal'>): VerifierKeys | undefined {
+  return principal.state === 'self' ? principal.verifierKeys : undefined;
 }
 
 /** `Delete`: the end of a credential was refused; `Revoke`: what a status list is to say of it; all else is `Write`. */

@@ -1,4 +1,4 @@
-import { conditionsOf, pausedConditions, type Reason, reasons, timestamp, type Verdict } from '../api/conditions.ts';
+import { conditionsOf, pausedConditions, type Reason, timestamp, type Verdict } from '../api/conditions.ts';
 import type { Credentialed } from '../api/credentialed.ts';
 import { type Inputs, parseInputs } from '../api/inputs.ts';
 import { pausedAnnotation, replaceAnnotation, revokeFinalizer, rotateAnnotation } from '../api/names.ts';
@@ -193,6 +193,11 @@ export function hasFinalizer(object: Credentialed): boolean {
   return object.metadata.finalizers?.includes(revokeFinalizer) === true;
 }
 
+/** Whether the conditions say so. */
+export function hasReason({ status }: Credentialed, reason: Reason): boolean {
+  return status?.conditions?.some(condition => condition.type === 'Ready' && condition.reason === reason) === true;
+}
+
 /** Whether nothing but the end of credentials may happen to the object. */
 export function isPaused({ metadata }: Credentialed): boolean {
   return metadata.annotations?.[pausedAnnotation] === 'true';
@@ -246,18 +251,4 @@ function renewAtOf(object: Credentialed): string | undefined {
   if (record === 'unknown') return object.status?.renewAt;
   const at = record && renewTimeOf(object, record.inputs);
   return at && timestamp(at);
-}
-
-/** Says that the object is paused, and leaves everything else as it was; undefined when it says so already. */
-export function pausedWrite(object: Credentialed, now: Date): StatusWrite | undefined {
-  const { generation = 0 } = object.metadata;
-  const { conditions, observedGeneration } = object.status ?? {};
-  const status = {
-    ...object.status,
-    observedGeneration: conditions === undefined ? generation : observedGeneration,
-    conditions: pausedConditions(conditions, conditions, generation, now),
-  };
-  const patch = mergePatch(object.status, status);
-  const verdict: Verdict = { state: 'reconciling', reason: 'Paused', message: reasons.Paused.cause };
-  return patch === undefined ? undefined : { do: 'write-status', patch, because: 'state', verdict };
 }

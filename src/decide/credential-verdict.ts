@@ -4,7 +4,15 @@ import type { Credentialed } from '../api/credentialed.ts';
 import type { Inputs } from '../api/inputs.ts';
 import { isCutShort } from './change.ts';
 import { copyTrouble } from './copies.ts';
-import { isOfIssuer, type Observed, type Refused, type Step, secretNameOf, speaks } from './credential-seen.ts';
+import {
+  isOfIssuer,
+  lacksKey,
+  type Observed,
+  type Refused,
+  type Step,
+  secretNameOf,
+  speaks,
+} from './credential-seen.ts';
 import {
   dateOf,
   nextTime,
@@ -27,11 +35,11 @@ export function isExpired({ expiresAt }: Inputs, now: Date): boolean {
   return expiresAt !== undefined && Date.parse(expiresAt) <= now.getTime();
 }
 
-/** Whether the recorded credential has not ended, its issuer is there, and it is where pods find it. */
+/** Whether the recorded credential has not ended, its issuer is there and can check it, and it is where pods find it. */
 export function isInForce(seen: Observed, record: Recorded | undefined, now: Date): record is Recorded {
   const { secret } = seen;
   if (record === undefined || isExpired(record.inputs, now) || secret.state !== 'ours') return false;
-  if (!isOfIssuer(seen, record.inputs)) return false;
+  if (!isOfIssuer(seen, record.inputs) || lacksKey(seen, record.inputs)) return false;
   return secret.digest !== undefined && !differ(secret.digest, record.inputs.digest);
 }
 

@@ -1,16 +1,18 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Reason, Verdict } from '../api/conditions.ts';
+import type { Verdict } from '../api/conditions.ts';
 import { type Credentialed, mostPrevious } from '../api/credentialed.ts';
 import type { Inputs } from '../api/inputs.ts';
 import type { Change } from './change.ts';
 import { afterCopies, heldByCopies } from './copies.ts';
 import { deletion, revocation, revokedVerdict, withoutBotUser } from './credential-end.ts';
 import { isListedInvalid, issue, overlapSecondsOf, reissue } from './credential-issue.ts';
+import { paused } from './credential-pause.ts';
 import { awaitsRenewal, isRendered, revise } from './credential-revision.ts';
 import { rolloutStep } from './credential-rollout.ts';
 import {
   type Found,
   isOfIssuer,
+  lacksKey,
   type Observed,
   type OwnSecret,
   type Step,
@@ -19,12 +21,12 @@ import {
 } from './credential-seen.ts';
 import {
   hasFinalizer,
+  hasReason,
   isPaused,
   issuedStatus,
   livePrevious,
   lostStatus,
   nextTime,
-  pausedWrite,
   type Recorded,
   recordOf,
   renewTimeOf,
@@ -79,7 +81,9 @@ function ownStep(seen: Observed, now: Date): Step {
     return report(seen, { state: 'reconciling', reason: 'UnknownFormat', message }, now);
   }
   if (!speaks(principal)) return withoutBotUser(seen, record, principal, now);
-  if (isPaused(object)) return pausedWrite(object, now) ?? { do: 'rest', until: nextTime(object, now) };
+  if (record !== undefined && lacksKey(seen, record.inputs) && !seen.confirmed.principal)
+    return { do: 'confirm', what: 'principal' };
+  if (isPaused(object)) return paused({ ...seen, principal }, record, now);
   // Noted already in this pass, or nothing else could be said of the object.
   const noted = principal.grant.allowed || seen.refused.Write !== undefined;
   const waiting = noted ? retryTime(object, now) : undefined;
@@ -214,10 +218,4 @@ function service(seen: Found, record: Recorded, now: Date): Step {
 function changeOf({ kind, object }: Found, record: Recorded, wish: Wish, now: Date): Change {
   const over = isOver(object, record, now);
   return over ? kind.ownChangeOf(record.inputs, wish) : kind.changeOf(record.inputs, wish);
-}
-
-function hasReason(object: Credentialed, reason: Reason): boolean {
-  return (
-    object.status?.conditions?.some(condition => condition.type === 'Ready' && condition.reason === reason) === true
-  );
 }

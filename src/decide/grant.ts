@@ -33,10 +33,12 @@ export interface TokenWish extends CommonWish {
   robot?: undefined;
 }
 
-/** A key of verifiers: keys of higher numbers follow those of lower ones, and each has an id of its own. */
-export interface VerifierKey {
-  number: number;
-  id: string;
+/** The keys of verifiers that this process knows. Those of higher numbers follow those of lower ones. */
+export interface VerifierKeys {
+  /** The one that makes verifiers. */
+  readonly current: { number: number };
+  /** The number of the key that a verifier was made with; undefined for one that is gone, or that this process has not heard of. */
+  numberOf(verifier: string): number | undefined;
 }
 
 export interface RobotWish extends CommonWish {

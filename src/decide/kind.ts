@@ -3,7 +3,7 @@ import type { Inputs, RobotInputs } from '../api/inputs.ts';
 import type { Revocation } from '../api/revocation.ts';
 import type { Change } from './change.ts';
 import type { IssueCause } from './credential-seen.ts';
-import type { VerifierKey, Wish } from './grant.ts';
+import type { VerifierKeys, Wish } from './grant.ts';
 
 export type KindName = Revocation['spec']['owner']['kind'];
 
@@ -30,9 +30,9 @@ export interface CredentialKind {
   ownChangeOf: (recorded: Inputs, wish: Wish) => Change;
   /**
    * The recorded inputs with all that is wished for and comes without a new credential, but with its Secret written anew, and
-   * with a verifier by this key: the same where there is nothing of the kind. Without a wish that may be served, upkeep is left.
+   * with a verifier by the newest of these keys: the same where there is nothing of the kind. Without a wish that may be served, upkeep is left.
    */
-  revised: (recorded: Inputs, wish: Wish | undefined, key: VerifierKey | undefined) => Inputs;
+  revised: (recorded: Inputs, wish: Wish | undefined, keys: VerifierKeys | undefined) => Inputs;
   /** What `revised` may change; the end among it is never later than record and wish say. */
   revisable: readonly (keyof Inputs)[];
   /** The same of the fields below `robot`. */
@@ -43,7 +43,7 @@ export interface CredentialKind {
    * Whether what somebody has written into the Secret's annotation can be what `revised` asked for, by what it asks for now. Who
    * may edit the annotation must not bring back what was superseded, nor keep what is to be superseded.
    */
-  isRevision: (made: Inputs, recorded: Inputs, revised: Inputs, key: VerifierKey | undefined) => boolean;
+  isRevision: (made: Inputs, recorded: Inputs, revised: Inputs, keys: VerifierKeys | undefined) => boolean;
   /** The fields of the status that stay when the credential is lost and nothing is in force. */
   lasting: readonly string[];
   /**

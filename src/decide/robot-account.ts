@@ -4,7 +4,7 @@ import type { Inputs, RobotInputs } from '../api/inputs.ts';
 import type { RobotAccount } from '../api/robot-account.ts';
 import { askedChange, type Change, commonChange, lifeChange, strictest } from './change.ts';
 import { issuerUIDOf } from './credential-status.ts';
-import type { RobotWish, VerifierKey } from './grant.ts';
+import type { RobotWish, VerifierKeys } from './grant.ts';
 import type { CredentialKind } from './kind.ts';
 import { sourceChange, withSource } from './own-secret.ts';
 import { endOf } from './times.ts';
@@ -26,18 +26,18 @@ export const robotAccounts: CredentialKind = {
       : strictest(commonChange(recorded, wish), ownChangeOf(recorded, wish)),
   ownChangeOf: (recorded, wish) =>
     recorded.robot === undefined || wish.robot === undefined ? 'none' : ownChangeOf(recorded, wish),
-  revised: (recorded, wish, key) => {
+  revised: (recorded, wish, keys) => {
     if (recorded.robot === undefined) return recorded;
-    if (wish?.robot === undefined) return withNewVerifier(recorded, key);
-    return withNewVerifier(withSource(withEnd(recorded, wish), wish.robot), key);
+    if (wish?.robot === undefined) return withNewVerifier(recorded, keys);
+    return withNewVerifier(withSource(withEnd(recorded, wish), wish.robot), keys);
   },
   revisable: ['expiresIn', 'notAfter', 'expiresAt', 'host'],
   revisableOfRobot: ['verifier', 'verifierKey', 'source'],
   needsCredential: ({ robot }) => robot?.verifier === toBeMade,
-  isRevision: (made, recorded, revised, key) =>
+  isRevision: (made, recorded, revised, keys) =>
     made.robot !== undefined &&
     recorded.robot !== undefined &&
-    isVerifierOf(made, recorded, key) &&
+    isVerifierOf(made, recorded, keys) &&
     [recorded, revised].some(({ robot }) => isDeepStrictEqual(made.robot.source, robot?.source)),
   lasting: ['id', 'fullName', 'createdAt', 'enabled', 'permissions', 'withoutEffect', 'lastUsed'],
   served: (object, recorded, wish) => served(object as RobotAccount, recorded, wish?.robot),
@@ -58,32 +58,25 @@ function ownChangeOf({ robot: recorded, ...others }: RobotInputs, { robot, ...wi
 }
 
 /**
- * A verifier of an older key is made anew, from the secret in the Secret. Never one of a newer key than this process makes verifiers
- * with: it has not heard of that key yet, and others have.
+ * A verifier of an older key, or of one that is gone, is made anew, from the secret in the Secret. Never one of a newer key than this
+ * process makes verifiers with: it has just heard of that key, and others make verifiers with it. What is recorded of the number
+ * decides nothing: somebody may have written it into the Secret.
  */
-function withNewVerifier(recorded: RobotInputs, key: VerifierKey | undefined): RobotInputs {
-  const { verifier, verifierKey = firstKey } = recorded.robot;
-  if (key === undefined || keyIDOf(verifier) === key.id || verifierKey > key.number) return recorded;
-  return { ...recorded, robot: { ...recorded.robot, verifier: toBeMade, verifierKey: key.number } };
+function withNewVerifier(recorded: RobotInputs, keys: VerifierKeys | undefined): RobotInputs {
+  if (keys === undefined || (keys.numberOf(recorded.robot.verifier) ?? 0) >= keys.current.number) return recorded;
+  return { ...recorded, robot: { ...recorded.robot, verifier: toBeMade, verifierKey: keys.current.number } };
 }
-
-/** What a record that does not say so was made with. */
-const firstKey = 1;
 
 /** In the place of a verifier: whoever writes the Secret makes it from what is in there. */
 export const toBeMade = '';
 
-/** `v1.<key id>.<method>.<HMAC>` */
-function keyIDOf(verifier: string): string | undefined {
-  return verifier.split('.')[1];
-}
-
 /** The recorded verifier, or one of the new key where the record has an older one: nothing brings back what was superseded. */
-function isVerifierOf({ robot: made }: RobotInputs, recorded: RobotInputs, key: VerifierKey | undefined): boolean {
+function isVerifierOf({ robot: made }: RobotInputs, recorded: RobotInputs, keys: VerifierKeys | undefined): boolean {
   const { verifier, verifierKey } = recorded.robot;
   if (made.verifier === verifier && made.verifierKey === verifierKey) return true;
-  if (key === undefined || withNewVerifier(recorded, key) === recorded) return false;
-  return made.verifierKey === key.number && keyIDOf(made.verifier) === key.id;
+  if (keys === undefined || withNewVerifier(recorded, keys) === recorded) return false;
+  const { number } = keys.current;
+  return made.verifierKey === number && keys.numberOf(made.verifier) === number;
 }
 
 /** The end moves with the spec, counted from the issue of the secret. */

@@ -52,6 +52,13 @@ test('keys that were taken away, or are too short, leave what is known as it is'
   expect(keys.verifiers.current).toEqual(before);
 });
 
+test('a key of 128 bits is long enough, and one of less is none', async () => {
+  const { keys, write } = following();
+  const ofBytes = (count: number) => new SecretValue(Buffer.alloc(count, 'k').toString('base64'));
+  await write({ 'verifier-1.key': keyOf('a'), 'verifier-2.key': ofBytes(16), 'verifier-3.key': ofBytes(15) });
+  await eventually('it makes verifiers', () => keys.verifiers.current.number === 2);
+});
+
 test('no other Secret is read', async () => {
   const { write, reads } = following();
   await write({ 'verifier-2.key': keyOf('b') }, 'another');
@@ -59,7 +66,7 @@ test('no other Secret is read', async () => {
   expect(reads()).toBe(1);
 });
 
-test('a listener is told of another key once, and of an older one that goes not at all', async () => {
+test('a listener is told of another key, and of an older one that goes, once each', async () => {
   const { keys, write } = following();
   let told = 0;
   keys.onChange(() => told++);
@@ -68,7 +75,52 @@ test('a listener is told of another key once, and of an older one that goes not 
   const old = new Verifiers(new Map([[1, keyOf('a')]])).ofGenerated({ uid: 'u', revision: 1 }, keyOf('c'));
   await write({ 'verifier-2.key': keyOf('b') });
   await eventually('the old one is gone', () => keys.verifiers.numberOf(old) === undefined);
-  expect(told).toBe(1);
+  await write({ 'verifier-2.key': keyOf('b') });
+  expect(told).toBe(2);
+});
+
+test('of two reads at the same time the later one has the last word', async () => {
+  const answers = [Promise.withResolvers<object>(), Promise.withResolvers<object>()];
+  let reads = 0;
+  const client = { get: () => answers[reads++]?.promise as never };
+  const around = {
+    client,
+    namespace: 'botmint-system',
+    secrets: new Store<Metadata>(),
+    clock: systemClock,
+    log: silent,
+  };
+  const keys = new VerifierKeys({ ...around, keys: new Map([[1, keyOf('a')]]), knownAheadMilliseconds: 0 });
+  const { signal } = new AbortController();
+  const both = [keys.refresh(signal), keys.refresh(signal)];
+  answers[1]?.resolve({ data: { 'verifier-2.key': keyOf('b') } });
+  answers[0]?.resolve({ data: { 'verifier-1.key': keyOf('a') } });
+  await Promise.all(both);
+  expect(keys.verifiers.current.number).toBe(2);
+});
+
+test('a read that fails says so, and leaves the next one alone', async () => {
+  const answers = [Promise.reject(new Error('the API server is away')), { data: { 'verifier-2.key': keyOf('b') } }];
+  const client = { get: async () => answers.shift() as never };
+  const around = {
+    client,
+    namespace: 'botmint-system',
+    secrets: new Store<Metadata>(),
+    clock: systemClock,
+    log: silent,
+  };
+  const keys = new VerifierKeys({ ...around, keys: new Map([[1, keyOf('a')]]), knownAheadMilliseconds: 0 });
+  const { signal } = new AbortController();
+  await expect(keys.refresh(signal)).rejects.toThrow('the API server is away');
+  await keys.refresh(signal);
+  expect(keys.verifiers.current.number).toBe(2);
+});
+
+test('one key under two numbers is the higher one, so that verifiers of it are never of an older key', async () => {
+  const { keys, write } = following();
+  await write({ 'verifier-10.key': keyOf('b'), 'verifier-2.key': keyOf('b') });
+  await eventually('it makes verifiers', () => keys.verifiers.current.number === 10);
+  expect(keys.verifiers.numberOf(keys.verifiers.ofGenerated({ uid: 'u', revision: 1 }, keyOf('c')))).toBe(10);
 });
 
 test('the metric counts verifiers by the number of their key, those in their overlap too', async () => {

@@ -5,7 +5,7 @@ import { revokeFinalizer } from '../../src/api/names.ts';
 import { RobotAccount } from '../../src/api/robot-account.ts';
 import { decide } from '../../src/decide/credential.ts';
 import type { Observed, OwnSecret, SecretSeen, Step } from '../../src/decide/credential-seen.ts';
-import { isSuspended, uidOf, type VerifierKey } from '../../src/decide/grant.ts';
+import { isSuspended, uidOf, type VerifierKeys } from '../../src/decide/grant.ts';
 import { robotAccounts } from '../../src/decide/robot-account.ts';
 import { type RobotSeen, robotGrant } from '../../src/decide/robot-grant.ts';
 import { wantedMetadata } from '../../src/decide/secret-metadata.ts';
@@ -111,7 +111,7 @@ export interface Situation extends RobotSeen {
   confirmed: Partial<Observed['confirmed']>;
   at: Date;
   refused: Observed['refused'];
-  verifierKey: VerifierKey | undefined;
+  verifierKeys: VerifierKeys | undefined;
 }
 
 /** The healthy situation with something else about it, as an operator sees it. */
@@ -132,7 +132,7 @@ export function seen(change: Partial<Situation> = {}): Observed {
       suspended: isSuspended(robot, at),
       issuerUID: uidOf(around),
       grant: robotGrant(robot, around, at),
-      verifierKey: change.verifierKey,
+      verifierKeys: change.verifierKeys,
     },
     secret: change.secret ?? secret,
     confirmed: { principal: false, issuer: false, ...change.confirmed },

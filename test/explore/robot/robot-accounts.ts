@@ -25,7 +25,7 @@ import { countsForIssuer, type Sight } from '../credential/observing.ts';
 import { eventsOf } from './events.ts';
 import { wrongAtRest, wrongNow, wrongStep } from './rules.ts';
 import { brokenRulesOf, type Source, type Surroundings, surroundings } from './source.ts';
-import { keyIDOf, matches, shownOf, verifierOf } from './verifying.ts';
+import { known, matches, newestOf, shownOf, verifierOf } from './verifying.ts';
 
 /** RobotAccounts, beside which may stand the Secret with an own secret, and stands the key of their verifiers. */
 export const robotAccountWorld: Walked<RobotAccount, Surroundings> = {
@@ -82,8 +82,8 @@ function principal(sight: Sight<RobotAccount, Surroundings>, robot: RobotAccount
     withoutEffect: withoutEffect(permissions),
   };
   const grant = robotGrant(robot, seen, sight.now);
-  const verifierKey = keySeen(sight.beside());
-  return { state: 'self', suspended: isSuspended(robot, sight.now), issuerUID: uidOf(seen), grant, verifierKey };
+  const verifierKeys = known((sight.beside() ?? surroundings).keys);
+  return { state: 'self', suspended: isSuspended(robot, sight.now), issuerUID: uidOf(seen), grant, verifierKeys };
 }
 
 /** As the controller sees it, which asks the recorded verifier whether the value is the one that is in force. */
@@ -108,9 +108,9 @@ function minted(robot: RobotAccount, step: Step & { do: 'issue' }, { nonce, now,
   if (secret === undefined) return undefined;
   // Numbers are never given twice: a robot that has one keeps it. An issuer that was made anew begins anew.
   const id = numberAt(robot, wish.issuer) ?? 10 * revision + nonce;
-  const { key } = seen ?? surroundings;
+  const key = newestOf((seen ?? surroundings).keys);
   const verifier = verifierOf({ uid, revision, key }, secret);
-  const inputs = robotInputsOf(robot, step, { id, verifier, verifierKey: key, now });
+  const inputs = robotInputsOf(robot, step, { id, verifier, verifierKey: key.number, now });
   return rendered(new SecretValue(secret), { revision, tokenID, inputs }, digestKey);
 }
 
@@ -125,22 +125,24 @@ function remade(
   }: { secret: SecretValue; revision: number; inputs: Inputs; seen: Surroundings | undefined },
 ): Inputs {
   if (inputs.robot === undefined || inputs.robot.verifier !== toBeMade) return inputs;
-  const { key } = seen ?? surroundings;
+  const key = newestOf((seen ?? surroundings).keys);
   const verifier = verifierOf({ uid, revision, key }, secret.reveal());
-  return { ...inputs, robot: { ...inputs.robot, verifier, verifierKey: key } };
+  return { ...inputs, robot: { ...inputs.robot, verifier, verifierKey: key.number } };
 }
 
 /** As the token server asks. */
 function isLive(
   { uid, shown }: Published,
-  { now, objects, issuer, secret }: Omit<View<RobotAccount, Surroundings>, 'live'>,
+  { now, objects, beside = surroundings, issuer, secret }: Omit<View<RobotAccount, Surroundings>, 'live'>,
 ): boolean {
   const robot = objects.find(one => one?.metadata.uid === uid);
   const account = robot && issuer && accountOf(robot, issuer.metadata, secret);
   if (account === undefined || account.disabled) return false;
   if (account.expiresAt !== undefined && account.expiresAt <= now) return false;
   const live = account.verifiers.filter(({ until }) => until === undefined || now < until);
-  return live.some(({ verifier, revision }) => matches(verifier, { uid, revision }, shown));
+  return live.some(({ verifier, revision }) =>
+    matches(verifier, { uid, revision }, { secret: shown, keys: beside.keys }),
+  );
 }
 
 const authority: AuthoritySeen = {
