@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ClusterTokenIssuer, IssuerOf } from '../../../src/api/cluster-token-issuer.ts';
 import { isOfType } from '../../../src/api/cluster-token-issuer.ts';
 import { parseInputsText } from '../../../src/api/inputs.ts';
@@ -6,6 +7,7 @@ import type { RobotAccount } from '../../../src/api/robot-account.ts';
 import { commonEvents, type Users } from '../credential/events.ts';
 import type { Event, Manifests } from '../credential/kind.ts';
 import { type Source, type Surroundings, sources } from './source.ts';
+import { anotherKey, firstKey, newestOf, nextKey } from './verifying.ts';
 
 type World = Users<RobotAccount, Surroundings>;
 
@@ -35,7 +37,10 @@ export function eventsOf(manifests: Manifests<RobotAccount, Surroundings>): {
     'makes the source weak': world => changeSource(world, before => before !== undefined && sources.weak),
     'takes the key out of the source': world => changeSource(world, before => before !== undefined && sources.keyless),
     'deletes the source': world => changeSource(world, before => before !== undefined && undefined),
-    'rotates the key of verifiers': world => world.changeBeside(before => ({ ...before, key: before.key + 1 })),
+    'rotates the key of verifiers': world => changeKeys(world, keys => [...keys, nextKey(keys)]),
+    'takes older keys of verifiers away': world => changeKeys(world, keys => [newestOf(keys)]),
+    'restores the first key of verifiers': world => changeKeys(world, () => [firstKey]),
+    'loses the keys of verifiers': world => changeKeys(world, () => [anotherKey]),
     'lowers the ceiling': world => world.changeIssuer(issuer => withCeiling(issuer, ['PullArtifacts'], 2)),
     'allows nothing any more': world => world.changeIssuer(issuer => withCeiling(issuer, [], 2)),
     'has a low ceiling': world => world.changeIssuer(issuer => withCeiling(issuer, ['PullArtifacts'], 1)),
@@ -57,6 +62,13 @@ function changeSource(world: World, change: (before: Source | undefined) => Sour
   return world.changeBeside(before => {
     const source = change(before.source);
     return source === false ? undefined : { ...before, source };
+  });
+}
+
+function changeKeys(world: World, change: (before: Surroundings['keys']) => Surroundings['keys']): boolean {
+  return world.changeBeside(before => {
+    const keys = change(before.keys);
+    return isDeepStrictEqual(keys, before.keys) ? undefined : { ...before, keys };
   });
 }
 

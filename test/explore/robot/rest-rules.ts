@@ -13,9 +13,9 @@ import type { RobotAccount } from '../../../src/api/robot-account.ts';
 import { dataOf } from '../../../src/controllers/secret-readings.ts';
 import { type StoredSecret, whole } from '../../decide/api-server.ts';
 import type { View as Seen } from '../credential/kind.ts';
-import { brokenRulesOf, type Surroundings } from './source.ts';
+import { brokenRulesOf, type Surroundings, surroundings } from './source.ts';
 import { endBySpec, endOf, isAbove, recordOf, textsOf } from './standing.ts';
-import { shownOf } from './verifying.ts';
+import { isOfKey, newestOf, shownOf } from './verifying.ts';
 
 type View = Seen<RobotAccount, Surroundings>;
 
@@ -25,7 +25,8 @@ export function wrongRest(view: View, robots: readonly RobotAccount[]): string |
   for (const robot of robots) {
     const [disabled] = textsOf(view, robot.metadata.uid);
     if (robot.spec.disabled === true && disabled !== undefined) return `${disabled} works, and may not (I2)`;
-    const says = isPaused(robot) ? undefined : (wrongStatus(robot) ?? wrongReady(view, robot));
+    const says =
+      lockedOut(view, robot) ?? (isPaused(robot) ? undefined : (wrongStatus(robot) ?? wrongReady(view, robot)));
     if (says !== undefined) return says;
   }
   const served = robots.filter(robot => !isPaused(robot) && isServed(view, robot));
@@ -54,10 +55,22 @@ function wrongStatus({ spec, status }: RobotAccount): string | undefined {
   return undefined;
 }
 
+/** Also of one that is paused. */
+function lockedOut({ beside = surroundings }: View, robot: RobotAccount): string | undefined {
+  const { verifier } = recordOf(robot)?.robot ?? {};
+  if (verifier === undefined || !isReady(robot) || beside.keys.some(({ id }) => isOfKey(verifier, id)))
+    return undefined;
+  return 'a robot is Ready, and the key of its verifier is gone';
+}
+
+function isReady({ status }: RobotAccount): boolean {
+  return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') === true;
+}
+
 /** Who is told that a robot is Ready can log in as it, unless it is disabled. */
-function wrongReady(view: View, { metadata, spec, status }: RobotAccount): string | undefined {
-  const ready = status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True');
-  if (ready !== true || spec.disabled === true || textsOf(view, metadata.uid).size > 0) return undefined;
+function wrongReady(view: View, robot: RobotAccount): string | undefined {
+  const { metadata, spec } = robot;
+  if (!isReady(robot) || spec.disabled === true || textsOf(view, metadata.uid).size > 0) return undefined;
   return 'a robot is Ready, and nobody can log in as it';
 }
 
@@ -126,7 +139,8 @@ function wrongCredential(view: View, robot: RobotAccount, record: RobotInputs): 
   const { handled } = record;
   if (asked[0] !== undefined && handled?.rotate !== asked[0]) return 'a rotation that was asked for is not done';
   if (asked[1] !== undefined && handled?.replace !== asked[1]) return 'a replacement that was asked for is not done';
-  if (record.robot.verifierKey !== view.beside?.key) return 'the verifier is not of the newest key';
+  if (!isOfKey(record.robot.verifier, newestOf((view.beside ?? surroundings).keys).id))
+    return 'the verifier is not of the newest key';
   const text = shownOf(record.robot.verifier);
   const own = view.live.filter(one => one.uid === uid);
   if (asked[1] !== undefined && own.some(({ inputs, shown }) => inputs.handled?.replace !== asked[1] && shown !== text))

@@ -1,3 +1,5 @@
+import { firstKey, type Key } from './verifying.ts';
+
 /** The Secret with an own secret, as a world keeps it. */
 export interface Source {
   uid: string;
@@ -11,11 +13,11 @@ export interface Source {
 export interface Surroundings {
   metadata: { uid: string; resourceVersion: string };
   source?: Source | undefined;
-  /** The number of the key that verifiers are made with. */
-  key: number;
+  /** The keys of verifiers in the operator's Secret, the newest last. */
+  keys: readonly [...Key[], Key];
 }
 
-export const surroundings: Surroundings = { metadata: { uid: 'surroundings', resourceVersion: '' }, key: 1 };
+export const surroundings: Surroundings = { metadata: { uid: 'surroundings', resourceVersion: '' }, keys: [firstKey] };
 
 /** What people put there, one after the other. */
 export const sources = {

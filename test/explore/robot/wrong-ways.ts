@@ -64,6 +64,16 @@ export const wrongWays: readonly WrongWay[] = [
     without: { does: step => (step.do === 'render' ? { do: 'rest', until: undefined } : step) },
     kinds: { 'wants a shorter life': 1 },
   }),
+  way('a verifier of a key that is gone is left alone', /END: a robot is Ready, and/, {
+    without: { sees: believingInKeys },
+    kinds: { 'rotates the key of verifiers': 1, 'restores the first key of verifiers': 1 },
+    onlyEnd: true,
+  }),
+  way('a pause hides that a key is gone', /END: a robot is Ready, and the key of its verifier is gone/, {
+    without: { does: step => (isOfMissingKey(step) ? { do: 'rest', until: undefined } : step) },
+    kinds: { 'loses the keys of verifiers': 1, pauses: 1 },
+    onlyEnd: true,
+  }),
   way('robots without a finalizer', /without a finalizer|I6/, { without: { sees: finalized } }),
   way('a number for each secret', /another number/, {
     world: { minted: (robot, ...rest) => robotAccountWorld.minted(withoutNumber(robot), ...rest) },
@@ -116,6 +126,19 @@ function withoutCeiling(seen: Observed): Observed {
   const { principal } = seen;
   if (principal.state !== 'self' || principal.grant.allowed || principal.grant.wish === undefined) return seen;
   return { ...seen, principal: { ...principal, grant: { allowed: true, value: principal.grant.wish } } };
+}
+
+/** A verifier of a key that is not known is of one that is still to be heard of. */
+function believingInKeys(seen: Observed): Observed {
+  const { principal } = seen;
+  if (principal.state !== 'self' || principal.verifierKeys === undefined) return seen;
+  const { current, numberOf } = principal.verifierKeys;
+  const verifierKeys = { current, numberOf: (verifier: string) => numberOf(verifier) ?? Number.POSITIVE_INFINITY };
+  return { ...seen, principal: { ...principal, verifierKeys } };
+}
+
+function isOfMissingKey(step: Step): boolean {
+  return step.do === 'write-status' && step.verdict.reason === 'VerifierKeyMissing';
 }
 
 /** As if it had its finalizer. */
