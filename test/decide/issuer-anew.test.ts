@@ -65,6 +65,13 @@ describe('a robot whose issuer was made anew', () => {
   });
 });
 
+test('a token whose issuer was made anew gets another one without overlap', () => {
+  const issuer = anew(tokens.issuer);
+  expect(decide(tokens.seen({ issuer }), now)).toEqual({ do: 'confirm', what: 'issuer' });
+  const step = decide(tokens.seen({ issuer, confirmed }), now);
+  expect(step).toMatchObject({ do: 'issue', overlapSeconds: 0, replaces: true });
+});
+
 test.each(refusing(tokens.issuer))('a token whose issuer was made anew is not Ready where that one %s', (_, issuer) => {
   expect(tokenTold(tokens.seen({ issuer, confirmed }))).toMatch(/^Ready=False/);
 });

@@ -131,4 +131,44 @@ describe('the issuer of a robot', () => {
     await eventually('it is gone', async () => (await site.api.get(issuer.path)) === undefined);
     expect((await issuer.ask({ login })).status).toBe(404);
   });
+
+  test('that is made anew under its name knows no secret and no number of before', async () => {
+    const namespace = await site.namespace();
+    const issuer = await OwnRegistryIssuer.make(site, namespace);
+    const rotation = { overlap: '1h' };
+    const taken = await issuer.issued(namespace, 'taken', { rotation });
+    const login = await issuer.issued(namespace, 'robot', { rotation });
+    await takeName(namespace, 'taken');
+    await issuer.robotSays(namespace, 'taken', 'SecretNotOwned');
+    expect(await issuer.letsIn(taken)).toBe(true); // in its overlap
+    await site.api.delete(issuer.path);
+    expect(await issuer.says('InUse')).toContain('2 credentials');
+    await site.api.patch(issuer.path, { metadata: { finalizers: null } });
+    await eventually('it is gone', async () => (await site.api.get(issuer.path)) === undefined);
+    await issuer.robotSays(namespace, 'robot', 'IssuerNotFound');
+
+    await OwnRegistryIssuer.make(site, namespace, { allowedNamespaces: { from: 'None' } });
+    await issuer.robotSays(namespace, 'robot', 'NamespaceNotAllowed');
+    expect(await issuer.stateOf(namespace, 'robot')).toBe('Stalled');
+    for (const old of [login, taken]) expect(await issuer.letsIn(old)).toBe(false);
+
+    await site.api.patch(issuer.path, { spec: { allowedNamespaces: { from: 'All' } } });
+    const next = await issuer.next(namespace, 'robot', login);
+    await issuer.robotSays(namespace, 'robot', 'Issued');
+    expect(await issuer.letsIn(next)).toBe(true);
+    const { id, previous = [] } = await issuer.status(namespace, 'robot');
+    expect({ id, previous }).toEqual({ id: 1, previous: [] }); // it was 2
+    for (const old of [login, taken]) expect(await issuer.letsIn(old)).toBe(false);
+  });
 });
+
+/** Somebody puts another Secret in the place of a robot's, before it can be made again. */
+async function takeName(namespace: string, name: string): Promise<void> {
+  const pausing = (paused: string | null) => hub.annotate(namespace, name, { 'botmint.dev/paused': paused });
+  await pausing('true');
+  await eventually('it is paused', async () => (await hub.stateOf(namespace, name)).includes('Paused'));
+  const secrets = `/api/v1/namespaces/${namespace}/secrets`;
+  await site.api.delete(`${secrets}/${name}`);
+  await site.api.create(secrets, { metadata: { name }, stringData: { theirs: 'x' } });
+  await pausing(null);
+}
