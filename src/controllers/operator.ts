@@ -7,7 +7,7 @@ import { robotAccountKind } from '../api/robot-account.ts';
 import type { Flags } from '../base/flags.ts';
 import type { Log } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
-import { numberAt } from '../decide/robot-account.ts';
+import { numbersAt } from '../decide/robot-account.ts';
 import { Controller, type ControllerOptions, type Outcome } from '../kube/controller.ts';
 import { ControllerMetrics } from '../kube/controller-metrics.ts';
 import { secretMetadata } from '../kube/core-kinds.ts';
@@ -16,7 +16,6 @@ import type { Shards } from '../kube/shards.ts';
 import type { Store } from '../kube/store.ts';
 import { BotTokens } from './bot-tokens.ts';
 import { BotUsers } from './bot-users.ts';
-import type { Caches } from './caches.ts';
 import { HandOver } from './hand-over.ts';
 import type { Installation } from './installation.ts';
 import { OrphanedCopies } from './orphaned-copies.ts';
@@ -79,7 +78,7 @@ export class Operator {
       digestKey,
       verifiers: o.verifierKeys.verifiers,
       refreshKeys: signal => o.verifierKeys.refresh(signal),
-      takeID: (issuer, signal) => o.robotIDs.take(issuer, () => numbersAt(caches, issuer.uid), signal),
+      takeID: (issuer, signal) => o.robotIDs.take(issuer, () => numbersAt(caches.robots.values(), issuer), signal),
     });
     const jwtIssuers = new TokenIssuers(world, keys);
     const registryIssuers = new RegistryIssuers(world, o.chains);
@@ -171,14 +170,6 @@ export class Operator {
       addShards(shards);
       if (anyLost) controller.abort(isLost);
     }
-  }
-}
-
-/** The numbers of the robots that an issuer is known to have. */
-function* numbersAt({ robots }: Caches, issuerUID: string): Iterable<number> {
-  for (const robot of robots.values()) {
-    const id = numberAt(robot, { uid: issuerUID });
-    if (id !== undefined) yield id;
   }
 }
 

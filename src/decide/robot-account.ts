@@ -48,6 +48,14 @@ export function numberAt(robot: RobotAccount, issuer: { uid: string }): number |
   return issuerUIDOf(robot) === issuer.uid ? robot.status?.id : undefined;
 }
 
+/** The numbers that robots of this issuer are known to have. */
+export function* numbersAt(robots: Iterable<RobotAccount>, issuer: { uid: string }): Iterable<number> {
+  for (const robot of robots) {
+    const id = numberAt(robot, issuer);
+    if (id !== undefined) yield id;
+  }
+}
+
 /** Since when it has that number. */
 export function createdAtOf(robot: RobotAccount, issuer: { uid: string }): string | undefined {
   return numberAt(robot, issuer) === undefined ? undefined : robot.status?.createdAt;

@@ -4,6 +4,7 @@ import type { RobotInputs } from '../../src/api/inputs.ts';
 import type { RobotAccount } from '../../src/api/robot-account.ts';
 import { decide } from '../../src/decide/credential.ts';
 import { issuerInUse } from '../../src/decide/credential-status.ts';
+import { numbersAt } from '../../src/decide/robot-account.ts';
 import * as tokens from './healthy.ts';
 import { later, now } from './healthy.ts';
 import { inputs, recorded, registry, type Situation, secretOf, seen, served, tokenID, told, uid } from './robots.ts';
@@ -95,6 +96,12 @@ describe('what was lost with its Secret', () => {
     const { status } = recorded(seen({ robot: lost, secret: next, issuer }));
     expect(status?.previous).toEqual(previous?.map(each => expect.objectContaining(each)));
     expect(status).not.toHaveProperty('issuerUID');
+  });
+
+  test('has its number still, at its issuer alone', () => {
+    const robots = [served, lost, { ...lost, status: { id: 18 } }];
+    expect([...numbersAt(robots, registry.metadata)]).toEqual([17, 17]);
+    expect([...numbersAt(robots, { uid: 'made-anew' })]).toEqual([]);
   });
 
   test('leaves a status that follows the spec', () => {
