@@ -181,3 +181,24 @@ export class RegistryPlace {
     });
   }
 }
+
+/** A place with one replica whose chain is whole. */
+export async function settled() {
+  const place = await RegistryPlace.make();
+  const replica = await place.replica();
+  await replica.reconcile();
+  await eventually('the leaf', () => replica.signer());
+  return { place, replica };
+}
+
+/** The resourceVersion of a Secret of the chain. */
+export const versionOf = async (place: RegistryPlace, part: 'ca' | 'leaf') =>
+  (await place.secret(part)).metadata.resourceVersion;
+
+/** The Secret of the leaf as the cache of a replica has it. */
+export function leafIn(
+  place: RegistryPlace,
+  { caches }: Pick<Awaited<ReturnType<RegistryPlace['replica']>>, 'caches'>,
+) {
+  return caches.secrets.get(`${place.namespace}/botmint-registry-leaf-${place.uid}`);
+}
