@@ -45,6 +45,21 @@ test('an issuer is looked at when a credential that depends on it goes, also wit
   expect(woken).toContain('issuer builtin');
 });
 
+test('an issuer counts a credential that was lost, and is looked at when its overlap is over', () => {
+  const { uid } = registry.metadata;
+  const { issued: _, tokenID: __, ...left } = robot.status ?? {};
+  const previous = [{ tokenID: `${robot.metadata.uid}.3.x`, revokeAt: later(3600) }];
+  caches.issuers.put(at('1', registry));
+  caches.robots.put(at('2', robot));
+  woken.clear();
+  caches.robots.put(at('3', { ...robot, status: { ...left, issuerUID: uid, previous } }));
+  expect(caches.robots.byIndex('issuerUID', uid)).toHaveLength(1);
+  expect(woken).not.toContain('issuer registry');
+  caches.robots.put(at('4', { ...robot, status: { ...left, issuerUID: uid } }));
+  expect(caches.robots.byIndex('issuerUID', uid)).toEqual([]);
+  expect(woken).toContain('issuer registry');
+});
+
 test('an issuer is looked at when a credential is replaced by one of another issuer', () => {
   const other: ClusterTokenIssuer = {
     ...recreated(issuer),
