@@ -6,6 +6,7 @@ import type { Walked } from './credential/kind.ts';
 import type { Scenario } from './credential/model.ts';
 import { CredentialModel } from './credential/model.ts';
 import { explore, type Report } from './explore.ts';
+import { ownSecretWrongWays } from './robot/own-secret-wrong-ways.ts';
 import { robotAccountWorld } from './robot/robot-accounts.ts';
 import { scenarios as robotScenarios } from './robot/scenarios.ts';
 import { wrongWays as robotWrongWays } from './robot/wrong-ways.ts';
@@ -72,7 +73,7 @@ export const runs: readonly Run[] = [
   ...scenarios.map(run => ofCredentials('token', botTokenWorld, run)),
   ...robotScenarios.map(run => ofCredentials('robot', robotAccountWorld, run)),
   ...wrongWays.map(run => ofBackend('wrong way', run)),
-  ...robotWrongWays.map(({ of, scenario, wrong }) => ({
+  ...[...robotWrongWays, ...ownSecretWrongWays].map(({ of, scenario, wrong }) => ({
     group: 'wrong way' as const,
     name: scenario.name,
     wrong,

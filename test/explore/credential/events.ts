@@ -76,7 +76,7 @@ export class Users<T extends Credentialed, B extends Beside> {
     return this.#putObject(t, { ...manifest, metadata: { ...manifest.metadata, uid } });
   }
 
-  #beside(): B | undefined {
+  beside(): B | undefined {
     const content = this.words[at.beside] ?? 0;
     return content === 0 ? undefined : this.#turns.contents.besideOf(content, 0);
   }
@@ -88,14 +88,14 @@ export class Users<T extends Credentialed, B extends Beside> {
   }
 
   changeBeside(change: (beside: B) => B | undefined): boolean {
-    const beside = this.#beside();
+    const beside = this.beside();
     const after = beside?.metadata.deletionTimestamp === undefined ? beside && change(beside) : undefined;
     return after !== undefined && this.putBeside(after);
   }
 
   /** It stays as long as it has a finalizer. */
   deleteBeside(): boolean {
-    const beside = this.#beside();
+    const beside = this.beside();
     if (beside === undefined || beside.metadata.deletionTimestamp !== undefined) return false;
     const deletionTimestamp = this.#now();
     const going = { ...beside, metadata: { ...beside.metadata, deletionTimestamp } };
@@ -103,7 +103,7 @@ export class Users<T extends Credentialed, B extends Beside> {
   }
 
   applyBeside(manifest: B): boolean {
-    return this.#beside() === undefined && this.putBeside(manifest);
+    return this.beside() === undefined && this.putBeside(manifest);
   }
 
   changeIssuer(change: (issuer: ClusterTokenIssuer) => ClusterTokenIssuer | undefined): boolean {

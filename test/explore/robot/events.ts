@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterTokenIssuer, IssuerOf } from '../../../src/api/cluster-token-issuer.ts';
 import { isOfType } from '../../../src/api/cluster-token-issuer.ts';
-import { parseInputsText } from '../../../src/api/inputs.ts';
-import { inputsAnnotation } from '../../../src/api/names.ts';
+import { type Inputs, parseInputsText } from '../../../src/api/inputs.ts';
+import { inputsAnnotation, tokenIDAnnotation } from '../../../src/api/names.ts';
 import type { RobotAccount } from '../../../src/api/robot-account.ts';
 import { commonEvents, type Users } from '../credential/events.ts';
 import type { Event, Manifests } from '../credential/kind.ts';
-import { type Source, type Surroundings, sources } from './source.ts';
+import { type Source, type Surroundings, sources, touched } from './source.ts';
 import { anotherKey, firstKey, newestOf, nextKey } from './verifying.ts';
 
 type World = Users<RobotAccount, Surroundings>;
@@ -34,6 +34,7 @@ export function eventsOf(manifests: Manifests<RobotAccount, Surroundings>): {
     'makes the source': world => changeSource(world, before => before === undefined && sources.first),
     'makes the source anew': world => changeSource(world, before => before === undefined && sources.anew),
     'changes the source': world => changeSource(world, before => before !== undefined && sources.second),
+    'touches the source': world => changeSource(world, before => before !== undefined && touched(before)),
     'makes the source weak': world => changeSource(world, before => before !== undefined && sources.weak),
     'takes the key out of the source': world => changeSource(world, before => before !== undefined && sources.keyless),
     'deletes the source': world => changeSource(world, before => before !== undefined && undefined),
@@ -50,6 +51,7 @@ export function eventsOf(manifests: Manifests<RobotAccount, Surroundings>): {
       world.changeIssuer(issuer => withCeiling(madeAnew(issuer), ['PullArtifacts'])),
     'moves the registry': world => world.changeIssuer(moved),
     'writes a later end into the Secret': writesLaterEnd,
+    'writes the newest source into the Secret': writesNewestSource,
     'lets 30 minutes pass': world => world.passTime(30),
     'lets 2 hours pass': world => world.passTime(2 * 60),
     'lets 3 days pass': world => world.passTime(3 * 24 * 60),
@@ -103,9 +105,23 @@ function moved(issuer: ClusterTokenIssuer): IssuerOf<'registry'> | undefined {
 
 /** Whoever may edit the Secret tries to give its robot a longer life. */
 function writesLaterEnd(world: World): boolean {
-  const text = world.secret()?.metadata.annotations?.[inputsAnnotation];
-  const inputs = parseInputsText(text);
+  return forges(world, inputs => ({ ...inputs, expiresIn: '900d', expiresAt: '2029-05-19T00:00:00Z' }));
+}
+
+/** The same person tries to keep the secret that is there, whatever its owner brings. What is not recorded yet is recorded as it stands there. */
+function writesNewestSource(world: World): boolean {
+  const source = world.beside()?.source;
+  const tokenID = world.secret()?.metadata.annotations?.[tokenIDAnnotation];
+  if (source === undefined || world.object()?.status?.tokenID !== tokenID) return false;
+  const { uid, at: resourceVersion } = source;
+  return forges(world, ({ robot, ...inputs }) => ({
+    ...inputs,
+    robot: { ...robot, source: { name: 'mine', key: 'secret', uid, resourceVersion } },
+  }));
+}
+
+function forges(world: World, forge: (inputs: Inputs) => object): boolean {
+  const inputs = parseInputsText(world.secret()?.metadata.annotations?.[inputsAnnotation]);
   if (inputs === undefined) return false;
-  const forged = { ...inputs, expiresIn: '900d', expiresAt: '2029-05-19T00:00:00Z' };
-  return world.patchSecret({ metadata: { annotations: { [inputsAnnotation]: JSON.stringify(forged) } } });
+  return world.patchSecret({ metadata: { annotations: { [inputsAnnotation]: JSON.stringify(forge(inputs)) } } });
 }

@@ -87,12 +87,21 @@ function isSourceThere({ beside }: View, { spec }: RobotAccount): boolean {
   return source?.value !== undefined && brokenRulesOf(source).length === 0;
 }
 
+/** A replacement is asked for, and the own secret is the one that is to be replaced: only its owner has another. */
+function isReplacedInVain({ beside }: View, robot: RobotAccount): boolean {
+  const [record, asked] = [recordOf(robot), robot.metadata.annotations?.[replaceAnnotation]];
+  if (robot.spec.secret.valueFrom === undefined || record?.robot.source === undefined || asked === undefined)
+    return false;
+  return record.handled?.replace !== asked && beside?.source?.value === shownOf(record.robot.verifier);
+}
+
 /** Nothing is made for it in place of what was lost: it has ended for good, its owner wants to see to it, or nothing can be made. */
 function isLeftAlone(view: View, robot: RobotAccount): boolean {
   const record = recordOf(robot);
   const ended = record !== undefined && Math.min(endOf(record), endBySpec(robot, record)) <= view.now.getTime();
   const stays = ended && robot.spec.rotation === undefined;
-  return robot.spec.secret.onLost === 'Stall' || stays || !isSourceThere(view, robot);
+  const cannot = !isSourceThere(view, robot) || isReplacedInVain(view, robot);
+  return robot.spec.secret.onLost === 'Stall' || stays || cannot;
 }
 
 /** The holder of the Secret: what it asks for is recorded, in the Secret, and works; nothing works that nobody wants any more. */
@@ -102,6 +111,7 @@ function wrongService(view: View, robot: RobotAccount): string | undefined {
   if (record === undefined)
     return isLeftAlone(view, robot) ? undefined : 'the Secret is there, and nothing is recorded';
   if (finalizers?.includes(revokeFinalizer) !== true) return 'a secret is recorded without a finalizer (I6)';
+  if (isReplacedInVain(view, robot) && !isStalled(robot)) return 'nobody is told of a replacement in vain';
   // An edited Secret that its owner wants to see to is not written, and only with it moves the end.
   const says = robot.spec.secret.onLost === 'Stall' ? undefined : wrongEnd(robot, record);
   if (says !== undefined) return says;
@@ -164,6 +174,10 @@ function wrongSecret(secret: StoredSecret | undefined, robot: RobotAccount, text
 
 export function isPaused({ metadata }: RobotAccount): boolean {
   return metadata.annotations?.[pausedAnnotation] === 'true';
+}
+
+function isStalled({ status }: RobotAccount): boolean {
+  return status?.conditions?.some(({ type, status: is }) => type === 'Stalled' && is === 'True') === true;
 }
 
 function isHolder({ secret }: View, { metadata }: RobotAccount): boolean {

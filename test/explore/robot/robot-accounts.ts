@@ -24,7 +24,7 @@ import type { By, Manifests, Published, View, Walked } from '../credential/kind.
 import { countsForIssuer, type Sight } from '../credential/observing.ts';
 import { eventsOf } from './events.ts';
 import { wrongAtRest, wrongNow, wrongStep } from './rules.ts';
-import { brokenRulesOf, type Source, type Surroundings, surroundings } from './source.ts';
+import { brokenRulesOf, type Surroundings, surroundings } from './source.ts';
 import { known, matches, newestOf, shownOf, verifierOf } from './verifying.ts';
 
 /** RobotAccounts, beside which may stand the Secret with an own secret, and stands the key of their verifiers. */
@@ -78,7 +78,7 @@ function principal(sight: Sight<RobotAccount, Surroundings>, robot: RobotAccount
     issuer: sight.issuer(),
     namespaceLabels: {},
     rivals: [],
-    source: robot.spec.secret.valueFrom === undefined ? undefined : sourceSeen(robot, sight.beside()?.source),
+    source: robot.spec.secret.valueFrom === undefined ? undefined : sourceSeen(robot, sight.beside()),
     withoutEffect: withoutEffect(permissions),
   };
   const grant = robotGrant(robot, seen, sight.now);
@@ -87,14 +87,16 @@ function principal(sight: Sight<RobotAccount, Surroundings>, robot: RobotAccount
 }
 
 /** As the controller sees it, which asks the recorded verifier whether the value is the one that is in force. */
-function sourceSeen(robot: RobotAccount, source: Source | undefined): SourceSeen {
+function sourceSeen(robot: RobotAccount, { source, keys }: Surroundings = surroundings): SourceSeen {
   if (source === undefined) return { state: 'absent', what: 'secret' };
   if (source.value === undefined) return { state: 'absent', what: 'key' };
-  const { uid, at } = source;
+  const { value: secret, uid, at } = source;
+  const found = { state: 'found', uid, resourceVersion: at, broken: brokenRulesOf(source) } as const;
   const record = ownRecordOf(robot);
-  const isSame = record !== undefined && shownOf(record.inputs.robot.verifier) === source.value;
-  const sameAs = isSame ? { sameAs: record.tokenID } : {};
-  return { state: 'found', uid, resourceVersion: at, broken: brokenRulesOf(source), ...sameAs };
+  if (record === undefined) return found;
+  const subject = { uid: robot.metadata.uid, revision: record.revision };
+  const isSame = matches(record.inputs.robot.verifier, subject, { secret, keys });
+  return isSame ? { ...found, sameAs: record.tokenID } : found;
 }
 
 /** As the controller mints it: with the key that the process knows; an own secret is read at the very version that was decided about. */

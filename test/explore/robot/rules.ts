@@ -1,12 +1,14 @@
 import { parseInputsText, type RobotInputs } from '../../../src/api/inputs.ts';
 import { inputsAnnotation, ownerUIDAnnotation, revisionAnnotation, tokenIDAnnotation } from '../../../src/api/names.ts';
 import type { RobotAccount } from '../../../src/api/robot-account.ts';
+import { dataOf } from '../../../src/controllers/secret-readings.ts';
 import { accountOf } from '../../../src/issuers/registry/live.ts';
+import { whole } from '../../decide/api-server.ts';
 import type { Published, View as Seen } from '../credential/kind.ts';
 import { isPaused, wrongRest } from './rest-rules.ts';
-import type { Surroundings } from './source.ts';
+import { type Surroundings, surroundings } from './source.ts';
 import { cutAt, endBySpec, endOf, isAbove, issuerUIDOf, recordOf, textsOf } from './standing.ts';
-import { shownOf } from './verifying.ts';
+import { isOfKey, shownOf } from './verifying.ts';
 
 // The invariants of section 3 of the design, by their numbers, for the secrets of robots. They say what has to be so in terms
 // of the objects and of what the token server answers, and never ask src/decide.
@@ -83,6 +85,7 @@ export function wrongStep(before: View, after: View, raced: boolean): string | u
       (givesTooMuch(old, robot) ??
         wrongNumber(old, robot) ??
         raised(before, after, old) ??
+        issuedAgain(before, after, old) ??
         overwrote(before, after, robot));
     if (says !== undefined) return says;
   }
@@ -119,6 +122,30 @@ function overwrote(before: View, after: View, robot: RobotAccount): string | und
   const marked = old?.annotations?.[tokenIDAnnotation];
   if (old?.uid !== fresh?.uid || marked === fresh?.annotations?.[tokenIDAnnotation]) return undefined;
   return before.live.some(({ tokenID }) => tokenID === marked) ? deadInSecret(after, robot) : undefined;
+}
+
+/** What a Secret says of the secret in it. */
+function marksOf(secret: View['secret']): { tokenID: string; inputs: RobotInputs } | undefined {
+  const { annotations = {} } = secret?.metadata ?? {};
+  const [tokenID, inputs] = [annotations[tokenIDAnnotation], parseInputsText(annotations[inputsAnnotation])];
+  return tokenID === undefined || inputs?.robot === undefined ? undefined : { tokenID, inputs };
+}
+
+/** What nobody asked for, of a secret that is where it was, or what was asked for and is none: the same once more. */
+function issuedAgain(before: View, after: View, { status }: RobotAccount): string | undefined {
+  const [old, fresh] = [marksOf(before.secret), marksOf(after.secret)];
+  if (old?.inputs.robot.source === undefined || fresh === undefined || old.tokenID === fresh.tokenID) return undefined;
+  const [was, is] = [old, fresh].map(({ inputs }) => shownOf(inputs.robot.verifier));
+  const { keys } = before.beside ?? surroundings;
+  // Without the key of its verifier nobody can tell which secret it is.
+  const isKnown = keys.some(({ id }) => isOfKey(old.inputs.robot.verifier, id));
+  if (was !== is || old.tokenID !== status?.tokenID || !isKnown) return undefined;
+  if (old.inputs.handled?.replace !== fresh.inputs.handled?.replace)
+    return 'a leaked secret is issued in place of itself';
+  const held = before.secret === undefined ? [] : [...dataOf(whole(before.secret)).values()];
+  const isWhole = held.length > 0 && held.every(value => value.reveal().includes(was ?? ''));
+  const isAsked = old.inputs.handled?.rotate !== fresh.inputs.handled?.rotate;
+  return isWhole && !isAsked ? 'the same secret is issued again, and nobody asked' : undefined;
 }
 
 function wrongNumber(old: RobotAccount, robot: RobotAccount): string | undefined {

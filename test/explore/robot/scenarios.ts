@@ -171,6 +171,23 @@ export const scenarios: readonly Run<RobotAccount>[] = [
     full: { late: true, events: 3 },
   },
   {
+    name: 'the Secret of an own secret is written again with the same value',
+    operators: 1,
+    spec: ownSecret,
+    before: ['makes the source'],
+    kinds: {
+      'touches the source': 2,
+      'changes the source': 1,
+      'asks for a replacement': 1,
+      'asks for a rotation': 1,
+      'wants a longer life': 1,
+      'deletes the Secret': 1,
+      'writes the newest source into the Secret': 1,
+    },
+    events: 3,
+    full: { ...both, events: 3 },
+  },
+  {
     name: 'an own secret in place of a generated one',
     operators: 1,
     late: true,

@@ -29,6 +29,11 @@ export const sources = {
   keyless: { uid: 'source-1', at: '5', value: undefined },
 } as const satisfies { readonly [name: string]: Source };
 
+/** The same value, in a Secret that was written once more. */
+export function touched(source: Source): Source {
+  return { ...source, at: `${source.at}+` };
+}
+
 export function brokenRulesOf({ value }: Source): readonly string[] {
   return value === 'weak' ? ['a digit'] : [];
 }

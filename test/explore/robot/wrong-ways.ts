@@ -22,7 +22,7 @@ const overlapping = { rotation: { overlap: '1h' } };
 /** What section 3 of the design says about robots and their token server, each rule by itself. */
 export const wrongWays: readonly WrongWay[] = [
   way('robots without ceilings', /above the ceiling is in force/, {
-    without: { sees: withoutCeiling },
+    without: { sees: withoutRefusal },
     before: ['has a low ceiling'],
   }),
   way('robots without Secret precondition', /I3/, {
@@ -99,7 +99,7 @@ export const wrongWays: readonly WrongWay[] = [
   }),
 ];
 
-function way(
+export function way(
   name: string,
   wrong: RegExp,
   { world = {}, kinds = {}, ...o }: { world?: World; without?: Ablation } & Partial<Scenario<RobotAccount>>,
@@ -112,7 +112,7 @@ function way(
   };
 }
 
-function ownSecret() {
+export function ownSecret() {
   const data = [{ key: 'secret', template: '$(token)' }];
   return { type: 'Opaque', data, valueFrom: { secretKeyRef: { name: 'mine', key: 'secret' } } };
 }
@@ -121,8 +121,8 @@ function isRecorded({ object }: Observed): boolean {
   return object.status?.issued !== undefined;
 }
 
-/** What is above a ceiling is served all the same. */
-function withoutCeiling(seen: Observed): Observed {
+/** What is refused is served all the same. */
+export function withoutRefusal(seen: Observed): Observed {
   const { principal } = seen;
   if (principal.state !== 'self' || principal.grant.allowed || principal.grant.wish === undefined) return seen;
   return { ...seen, principal: { ...principal, grant: { allowed: true, value: principal.grant.wish } } };
