@@ -132,8 +132,9 @@ export function withoutRefusal(seen: Observed): Observed {
 function believingInKeys(seen: Observed): Observed {
   const { principal } = seen;
   if (principal.state !== 'self' || principal.verifierKeys === undefined) return seen;
-  const { current, numberOf } = principal.verifierKeys;
-  const verifierKeys = { current, numberOf: (verifier: string) => numberOf(verifier) ?? Number.POSITIVE_INFINITY };
+  const keys = principal.verifierKeys;
+  const numberOf = (verifier: string) => keys.numberOf(verifier) ?? Number.POSITIVE_INFINITY;
+  const verifierKeys = { current: keys.current, numberOf };
   return { ...seen, principal: { ...principal, verifierKeys } };
 }
 
