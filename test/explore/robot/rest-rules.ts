@@ -111,7 +111,11 @@ function wrongService(view: View, robot: RobotAccount): string | undefined {
   if (record === undefined)
     return isLeftAlone(view, robot) ? undefined : 'the Secret is there, and nothing is recorded';
   if (finalizers?.includes(revokeFinalizer) !== true) return 'a secret is recorded without a finalizer (I6)';
-  if (isReplacedInVain(view, robot) && !isStalled(robot)) return 'nobody is told of a replacement in vain';
+  if (isReplacedInVain(view, robot)) {
+    if (!isStalled(robot)) return 'nobody is told of a replacement in vain';
+    // Nothing is written in the place of what was lost before its owner brings another secret.
+    if (wrongSecret(view.secret, robot, shownOf(record.robot.verifier)) !== undefined) return undefined;
+  }
   // An edited Secret that its owner wants to see to is not written, and only with it moves the end.
   const says = robot.spec.secret.onLost === 'Stall' ? undefined : wrongEnd(robot, record);
   if (says !== undefined) return says;
