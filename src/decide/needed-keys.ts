@@ -1,7 +1,7 @@
 import type { BotToken } from '../api/bot-token.ts';
 import type { Inputs } from '../api/inputs.ts';
 import { tokenIDAnnotation } from '../api/names.ts';
-import { livePrevious, recordOf } from './credential-status.ts';
+import { issuerUIDOf, livePrevious, recordOf } from './credential-status.ts';
 import type { PublishedKey } from './issuer-seen.ts';
 import { marksOf, type SecretMetadata } from './secret-metadata.ts';
 
@@ -30,8 +30,8 @@ export function neededKeys(seen: Iterable<TokenSeen>, issuerUID: string, now: Da
     for (const inputs of [record?.inputs, held])
       if (inputs?.robot === undefined && inputs?.issuer.uid === issuerUID && !hasEnded(inputs, ended))
         named.add(inputs.keyID);
-    // Without a record nobody can tell of which issuer they are.
-    if ((record?.inputs.issuer.uid ?? issuerUID) === issuerUID && livePrevious(token, ended).length > 0)
+    // Without a record that may not say of which issuer they are: a version before this one did not.
+    if ((issuerUIDOf(token) ?? issuerUID) === issuerUID && livePrevious(token, ended).length > 0)
       superseded = Math.min(superseded, Date.parse(token.metadata.creationTimestamp));
   }
   return ({ kid, since }) => named.has(kid) || superseded <= Date.parse(since);

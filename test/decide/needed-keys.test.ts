@@ -17,6 +17,7 @@ const before = retired('old', '2026-10-01T00:00:00Z');
 const meanwhile = retired('other', '2026-11-15T00:00:00Z');
 const elsewhere = madeFrom({ issuer: { kind: 'ClusterTokenIssuer', name: 'builtin', uid: 'other' } }).token;
 const crowded = (revokeAt: string, token?: BotToken) => withStatus({ previous: [{ tokenID: 'any', revokeAt }] }, token);
+const lostElsewhere = withStatus({ previous: [{ tokenID: 'any', revokeAt: later(60) }], issuerUID: 'other' }, fresh);
 const unknown = withStatus({ issued: { inputs: { format: 99 }, secret: { name: 'deploy', uid: 'secret-uid' } } });
 
 const day = 24 * 3600;
@@ -34,6 +35,7 @@ test.each<[string, BotToken[], ReturnType<typeof retired>, boolean]>([
   ['is not once the superseded credential has ended', [crowded(later(-day - 1))], meanwhile, false],
   ['is not for a superseded credential of another issuer', [crowded(later(60), elsewhere)], meanwhile, false],
   ['is for one that lives on without a record', [crowded(later(60), fresh)], meanwhile, true],
+  ['is not for one that another issuer has lost', [lostElsewhere], meanwhile, false],
   ['is where a record cannot be read', [unknown], before, true],
 ])('a retired key %s needed', (_, tokens, key, expected) => {
   const seen = tokens.map(token => ({ token, secret: undefined }));
