@@ -43,7 +43,12 @@ export const RobotStatus = z
       .exactOptional()
       .describe('The name that the robot logs in with, as its issuer says it, such as `robot_payments+ci`.'),
     createdAt: time().exactOptional().describe('When the robot was made at its issuer.'),
-    enabled: z.boolean().exactOptional().describe('Whether the robot may log in: false while `disabled` is in force.'),
+    enabled: z
+      .boolean()
+      .exactOptional()
+      .describe(
+        'Whether `spec.disabled` lets the robot log in. It says nothing about its end, for which there is `expiresAt`.',
+      ),
     permissions: mapBy('project', inForce, { max: 100 })
       .exactOptional()
       .describe('The permissions in force, by project.'),

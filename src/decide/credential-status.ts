@@ -109,12 +109,12 @@ function supersededBy(object: Credentialed, tokenID: string, inputs: Inputs, now
 
 /** The recorded credential as one that lives on for so long, at most to its own end; nothing when that has come. */
 function overlapOf({ status }: Credentialed, overlapSeconds: number | undefined, now: Date) {
-  const { tokenID, revision, expiresAt, issued } = status ?? {};
+  const { tokenID, revision, issued } = status ?? {};
+  const inputs = parseInputs(issued?.inputs);
+  const { expiresAt, statusListIndex } = inputs ?? {};
   const overlapEnd = overlapSeconds === undefined ? undefined : new Date(now.getTime() + overlapSeconds * 1000);
   const end = earliest(overlapEnd, dateOf(expiresAt));
   if (tokenID === undefined || end === undefined || end <= now) return [];
-  const inputs = parseInputs(issued?.inputs);
-  const statusListIndex = inputs?.statusListIndex;
   const checked = inputs?.robot === undefined ? {} : { revision: revision ?? 0, verifier: inputs.robot.verifier };
   const listed = statusListIndex === undefined ? {} : { statusListIndex, ...(expiresAt && { expiresAt }) };
   return [{ tokenID, revokeAt: timestamp(end), ...listed, ...checked }];
@@ -205,9 +205,12 @@ export function isPaused({ metadata }: Credentialed): boolean {
 
 /** The next time at which the status says something different by itself. */
 export function nextTime(object: Credentialed, now: Date): Date | undefined {
-  const { expiresAt, renewAt, issuedAt, previous } = object.status ?? {};
-  const warning = renewAt === undefined ? warningTimeOf({ issuedAt, expiresAt }) : undefined;
-  const times = [...[expiresAt, renewAt, ...(previous ?? []).map(({ revokeAt }) => revokeAt)].map(dateOf), warning];
+  const { expiresAt, renewAt, previous, issued } = object.status ?? {};
+  const recorded = parseInputs(issued?.inputs);
+  const warning = renewAt === undefined && recorded !== undefined ? warningTimeOf(recorded) : undefined;
+  // What is said may name an earlier end than what is recorded.
+  const ends = [expiresAt, recorded?.expiresAt, ...(previous ?? []).map(({ revokeAt }) => revokeAt)];
+  const times = [...[...ends, renewAt].map(dateOf), warning];
   const rollout = isPaused(object) ? undefined : openRollout(object);
   return earliest(rollout && nextLook(rollout, now), ...times.filter(time => time !== undefined && time > now));
 }

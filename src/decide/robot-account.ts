@@ -3,11 +3,11 @@ import { timestamp } from '../api/conditions.ts';
 import type { Inputs, RobotInputs } from '../api/inputs.ts';
 import type { RobotAccount } from '../api/robot-account.ts';
 import { askedChange, type Change, commonChange, lifeChange, strictest } from './change.ts';
-import { issuerUIDOf } from './credential-status.ts';
+import { dateOf, issuerUIDOf } from './credential-status.ts';
 import type { RobotWish, VerifierKeys } from './grant.ts';
 import type { CredentialKind } from './kind.ts';
 import { sourceChange, withSource } from './own-secret.ts';
-import { endOf } from './times.ts';
+import { earliest, endOf, wholeSeconds } from './times.ts';
 
 /**
  * RobotAccount: an account that speaks for itself. Its issuer keeps only a verifier of its secret, so what it may do and how
@@ -122,8 +122,21 @@ function served(robot: RobotAccount, recorded: Inputs | undefined, wish: RobotWi
 }
 
 /** What an issuer has made of it. */
-function madeOf(robot: RobotAccount, { issuer, issuedAt, username, robot: { id, createdAt } }: RobotInputs): object {
-  return { id, fullName: username, createdAt: createdAt ?? createdAtOf(robot, issuer) ?? issuedAt };
+function madeOf(robot: RobotAccount, recorded: RobotInputs): object {
+  const { issuer, issuedAt, username } = recorded;
+  const { id, createdAt = createdAtOf(robot, issuer) ?? issuedAt } = recorded.robot;
+  return { id, fullName: username, createdAt, expiresAt: endOfAccount(robot, recorded) };
+}
+
+/**
+ * The end by which whoever lets robots in goes (issuers/registry/live.ts): the recorded one, or an earlier one that the spec asks for. That one may wait
+ * for long until it is recorded, because the issuer refuses the robot, or for good, because it has come.
+ */
+function endOfAccount({ spec }: RobotAccount, { issuedAt, expiresAt }: RobotInputs): string | undefined {
+  // What is rotated has another secret before its life gets shorter.
+  const expiresIn = spec.rotation === undefined ? spec.expiresIn : 'never';
+  const end = earliest(dateOf(expiresAt), endOf(new Date(issuedAt), expiresIn, spec.notAfter));
+  return end && timestamp(wholeSeconds(end));
 }
 
 /** What is in force and still in the spec. One that names no permissions takes none away. */

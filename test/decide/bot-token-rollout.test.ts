@@ -11,6 +11,7 @@ import {
   gone,
   inputs,
   later,
+  madeFrom,
   now,
   secretOf,
   seen,
@@ -76,7 +77,7 @@ describe('a roll-out begins with the record of a new token', () => {
   test('but never beyond its own end', () => {
     const ends = withStatus({ expiresAt: later(1800) }, withRestart());
     expect(written(rotated(ends))).toMatchObject({ previous: [{ revokeAt: later(1800), overlapEndsAt: later(600) }] });
-    const first = withStatus({ expiresAt: later(300) }, withRestart());
+    const first = withRestart(madeFrom({ expiresAt: later(300) }).token);
     expect(written(rotated(first)).previous).toEqual([{ tokenID, revokeAt: later(300) }]);
   });
 

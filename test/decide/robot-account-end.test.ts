@@ -79,6 +79,27 @@ describe('the end of a robot', () => {
     expect(decide(seen(given), now)).toMatchObject({ do: 'issue', cause: 'renewal', over: given.secret });
   });
 
+  const closed = { ...registry, spec: { ...registry.spec, allowedNamespaces: { from: 'None' as const } } };
+  test.each<[string, Parameters<typeof withSpec>[0], string, object]>([
+    ['that has come', { notAfter: later(-60) }, later(-60), {}],
+    ['that has come, written elsewhere', { notAfter: '2026-12-01T00:59:00.9+01:00' }, later(-60), {}],
+    ['of one that the issuer refuses', { notAfter: later(60) }, later(60), { issuer: closed }],
+    ['of one that has no issuer, by its life', { expiresIn: '40d' }, '2026-12-11T00:00:00Z', { issuer: undefined }],
+  ])('%s is told before it is recorded, and with the same secret', (__, change, end, world) => {
+    const robot = withSpec(change, still);
+    const after = recorded(seen({ robot, ...world }));
+    expect(after.status).toMatchObject({
+      expiresAt: end,
+      tokenID,
+      issued: { inputs: { expiresAt: inputs.expiresAt } },
+    });
+    // By the end that is told, or by what else is said of the recorded one.
+    const until = new Date(Date.parse(end) > now.getTime() ? end : '2026-12-31T00:00:00Z');
+    expect(decide(seen({ robot: after, ...world }), now)).toEqual({ do: 'rest', until });
+    const back = recorded(seen({ robot: { ...after, spec: still.spec } }));
+    expect(back.status?.expiresAt).toBe(inputs.expiresAt);
+  });
+
   test('that is moved into the past, without rotation, comes at once', () => {
     const robot = withSpec({ expiresIn: '10d' }, still);
     const step = decide(seen({ robot }), now);
