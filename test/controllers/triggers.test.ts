@@ -171,7 +171,7 @@ describe('a robot', () => {
     caches.robots.put(at('5', { ...robot, metadata: { ...robot.metadata, generation: 2 } }));
     expect(woken).toContain('robot team-b/rival');
     woken.clear();
-    const { issued, ...status } = robot.status ?? {};
+    const { issued: _, ...status } = robot.status ?? {};
     caches.robots.put(at('6', { ...robot, metadata: { ...robot.metadata, generation: 2 }, status }));
     expect(woken).toContain('robot team-b/rival');
     woken.clear();

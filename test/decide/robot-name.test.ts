@@ -24,7 +24,7 @@ function recorded(of: RobotAccount, o: { issuerUID?: string; resourceVersion?: s
   const secret = { name: 'ci', uid: 's', ...(resourceVersion !== undefined && { resourceVersion }) };
   const made = { ...inputs, issuer: { ...inputs.issuer, uid: issuerUID } };
   const status = { ...served.status, tokenID: `${of.metadata.uid}.3.x`, issued: { ...issued, inputs: made, secret } };
-  return { ...of, status: status as NonNullable<RobotAccount['status']> };
+  return { ...of, status };
 }
 
 const above = { expiresIn: 'never', permissions: ['DeleteArtifacts' as const] };
