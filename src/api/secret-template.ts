@@ -107,12 +107,24 @@ const annotations = guarded(
   notReserved(),
 ).describe("Annotations of the Secret, beside botmint's own.");
 
+/** CEL for a text that may be a JSON object. */
+function isObject(text: string): string {
+  return `${text}.trim().startsWith('{') && ${text}.trim().endsWith('}')`;
+}
+
 /** What a Secret of a type must hold for the API server to take it. */
 const keysOfTypes: readonly Rule[] = [
   {
     rule: "self.type != 'kubernetes.io/dockerconfigjson' || self.data.exists(e, e.key == '.dockerconfigjson')",
     message:
       'a Secret of type kubernetes.io/dockerconfigjson needs the key .dockerconfigjson: add it, or set another type',
+    fieldPath: '.data',
+  },
+  {
+    // As near as CEL gets: what is no object is refused with each write of the Secret, for ever.
+    rule: `self.type != 'kubernetes.io/dockerconfigjson' || self.data.all(e, e.key != '.dockerconfigjson' || (has(e.format) && e.format == 'DockerConfigJSON') || (has(e.template) && ${isObject('e.template')}))`,
+    message:
+      'the key .dockerconfigjson of such a Secret holds a JSON object: set format: DockerConfigJSON, or a template that begins with { and ends with }',
     fieldPath: '.data',
   },
   {

@@ -66,7 +66,10 @@ function base64(data: ReadonlyMap<string, SecretValue>): { [key: string]: string
   return Object.fromEntries([...data].map(([key, value]) => [key, Buffer.from(value.reveal()).toString('base64')]));
 }
 
-/** An answer of the API server without any value of the Secret that was being written: an admission policy may quote what it refused. */
+/**
+ * An answer of the API server without any value of the Secret that was being written, also without what it says of one: it tells which
+ * character keeps a text from being JSON. An admission policy may quote what it refused.
+ */
 export function withoutValues(error: KubeError, data: ReadonlyMap<string, SecretValue>): KubeError {
   let { message } = error;
   for (const value of data.values()) {
@@ -75,5 +78,6 @@ export function withoutValues(error: KubeError, data: ReadonlyMap<string, Secret
     }
   }
   const { status, reason, retry } = error;
+  message = message.replace(/(\bdata\[[^\]]*\]).*$/s, '$1 (what is wrong with it is not repeated here)');
   return new KubeError({ status, reason, message, causes: [], retry });
 }

@@ -128,6 +128,23 @@ const secrets: readonly Bad[] = [
     'needs the key .dockerconfigjson: add it, or set another type',
     'server',
   ),
+  ...(
+    [
+      ['the bare secret', { template: '$(token)' }],
+      ['text before the JSON', { template: 'x {"auths": {"r.example": {"password": "$(token)"}}}' }],
+      ['a list', { template: '["$(token)"]' }],
+      ['an export file', { format: 'JSON' }],
+      ['a .netrc', { format: 'Netrc' }],
+    ] as const
+  ).map(([what, entry]) =>
+    refused(
+      `${what} as an image pull secret`,
+      robot({ secret: { data: [{ key: '.dockerconfigjson', ...entry }] } }),
+      'spec.secret.data',
+      'holds a JSON object: set format: DockerConfigJSON',
+      'server',
+    ),
+  ),
 ];
 
 const copies: readonly Bad[] = [

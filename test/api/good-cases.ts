@@ -70,6 +70,16 @@ export const good: readonly Good[] = [
     }),
   ),
   says(
+    'dockerconfigjson over several lines, beside another key',
+    secret({
+      type: 'kubernetes.io/dockerconfigjson',
+      ...data(
+        { key: '.dockerconfigjson', template: '{\n  "auths": {"r.example": {"password": "$(token)"}}\n}\n' },
+        { key: 'token', template: '$(token)' },
+      ),
+    }),
+  ),
+  says(
     'labels',
     secret({ labels: { team: 'payments', 'example.com/tier': '', 'argocd.argoproj.io/secret-type': 'repository' } }),
   ),
