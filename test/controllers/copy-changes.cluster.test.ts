@@ -50,7 +50,7 @@ async function distributing(clock: Clock = systemClock) {
     isCurrent: async () => true,
   });
   const carryOut = (change: Change, by: typeof object = object) => {
-    const changes = [{ place: to, wanted: 'this', namespace: to, ...change } as CopyChange];
+    const changes = [{ place: to, wanted: 'this', namespace: to, ...change }];
     return copies.carryOut(by, { do: 'copy', source: of, changes }, signal);
   };
   const path = `/api/v1/namespaces/${to}/secrets/deploy`;
