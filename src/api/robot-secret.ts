@@ -25,7 +25,7 @@ const valueFrom = z
       .describe('A key of a Secret in the namespace of this object. It may be made later: the robot waits.'),
   })
   .describe(
-    'Bring your own secret instead of a generated one: 8 to 20 characters with an upper-case letter, a lower-case letter and a digit. A change of it replaces the secret of the robot; when it is gone, the robot keeps the one that it has. It must not be the Secret that botmint writes. Left out: 32 characters from a strong source, beginning with `bmr_`.',
+    'Bring your own secret instead of a generated one: 8 to 20 characters with an upper-case letter, a lower-case letter and a digit. Another value there replaces the secret of the robot; when it is gone, the robot keeps the one that it has. It must not be the Secret that botmint writes. Left out: 32 characters from a strong source, beginning with `bmr_`.',
   );
 
 /** The Secret that a robot's secret is written to, and where that comes from. */

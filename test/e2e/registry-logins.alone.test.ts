@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import type { RobotInputs } from '../../src/api/inputs.ts';
 import { SecretValue } from '../../src/base/secret-value.ts';
 import { generateSecret } from '../../src/issuers/registry/secrets.ts';
 import { eventually, sharedCluster } from '../cluster/cluster.ts';
@@ -40,10 +41,12 @@ const wrong = (login: Login): Login => ({ ...login, secret: generateSecret() });
 
 describe('a secret that somebody brings', () => {
   const source = (namespace: string) => `/api/v1/namespaces/${namespace}/secrets/mine`;
-  const encoded = (password: string) => ({ password: Buffer.from(password).toString('base64') });
+  const encoded = (password: string | Buffer) => ({
+    password: Buffer.from(password as string).toString('base64'),
+  });
   const fromMine = { valueFrom: { secretKeyRef: { name: 'mine', key: 'password' } } };
 
-  async function bring(namespace: string, password: string): Promise<void> {
+  async function bring(namespace: string, password: string | Buffer): Promise<void> {
     const found = await site.api.get(source(namespace));
     if (found !== undefined) await site.api.patch(source(namespace), { data: encoded(password) });
     else
@@ -114,6 +117,69 @@ describe('a secret that somebody brings', () => {
     for (const canary of [password.trim(), encoded(password).password]) expect(said).not.toContain(canary);
   });
 
+  test.each<[string, Buffer, string]>([
+    ['is no text', Buffer.from([0xff, 0xfe, ...Buffer.from('Ab1defgh')]), 'UTF-8 text'],
+    ['begins with a byte order mark', Buffer.from('\uFEFFMarked-99'), 'no byte order mark'],
+  ])('is never made another one: a value that %s', async (_, password, rule) => {
+    const namespace = await site.namespace();
+    await bring(namespace, password);
+    await site.apply(hub.robot('robot', { name: newName(), secret: fromMine }), namespace);
+    expect(await hub.robotSays(namespace, 'robot', 'SourceInvalid')).toContain(`it must have ${rule}`);
+    expect(await site.secret(namespace, 'robot')).toBeUndefined();
+  });
+
+  test('is not told letter by letter in what the API server says of the Secret', async () => {
+    const namespace = await site.namespace();
+    await bring(namespace, 'Quoted"x-99');
+    const template = '{"auths": {"registry.example.com": {"password": "$(token)"}}}';
+    const secret = { ...fromMine, data: [{ key: '.dockerconfigjson', template }] };
+    await site.apply(hub.robot('robot', { name: newName(), secret }), namespace);
+    const words = await hub.robotSays(namespace, 'robot', 'WriteRefused');
+    expect(words).toContain('data[.dockerconfigjson] (what is wrong with it is not repeated here)');
+    expect(words).not.toContain('invalid character');
+    expect(site.operator.output).not.toContain('invalid character');
+  });
+
+  test('is not issued again when only its Secret is touched', async () => {
+    const { namespace, login } = await robotWith('Touched-only-1');
+    const before = await hub.status(namespace, 'robot');
+    const touch = async (change: object) => {
+      const found = (await site.api.patch(source(namespace), change)) as { metadata: { resourceVersion: string } };
+      await look(namespace);
+      await eventually('the version is recorded', async () => {
+        const { inputs } = (await hub.status(namespace, 'robot')).issued as { inputs: RobotInputs };
+        return inputs.robot.source?.resourceVersion === found.metadata.resourceVersion;
+      });
+    };
+    await touch({ metadata: { labels: { team: 'payments' } } });
+    await touch({ data: { another: 'bm90aGluZw==' } });
+    const { revision, tokenID, issuedAt, expiresAt } = await hub.status(namespace, 'robot');
+    expect({ revision, tokenID, issuedAt, expiresAt }).toEqual({
+      revision: 1,
+      tokenID: before.tokenID,
+      issuedAt: before.issuedAt,
+      expiresAt: before.expiresAt,
+    });
+    expect(await hub.login(namespace, 'robot')).toEqual(login);
+    expect(await hub.letsIn(login)).toBe(true);
+  });
+
+  test('is not replaced by itself when it has leaked: it works until there is another one', async () => {
+    const { namespace, login } = await robotWith('Leaked-some-1');
+    await hub.annotate(namespace, 'robot', { 'botmint.dev/replace': '1' });
+    const words = await hub.robotSays(namespace, 'robot', 'SourceUnchanged');
+    expect(words).toContain('put another value there');
+    expect(words).toContain('spec.disabled: true');
+    expect(await hub.stateOf(namespace, 'robot')).toBe('Stalled');
+    expect((await hub.status(namespace, 'robot')).revision).toBe(1);
+    expect(await hub.letsIn(login)).toBe(true);
+    await bring(namespace, 'Not-leaked-2');
+    await look(namespace);
+    const next = await hub.next(namespace, 'robot', login);
+    await hub.robotSays(namespace, 'robot', 'Issued');
+    expect([await hub.letsIn(login), await hub.letsIn(next)]).toEqual([false, true]);
+  });
+
   test('is followed when it changes, unless into one against the rules', async () => {
     const { namespace, login: first } = await robotWith('First-secret-1');
     await bring(namespace, 'Second-secret-2');
@@ -123,7 +189,8 @@ describe('a secret that somebody brings', () => {
     expect([await hub.letsIn(first), await hub.letsIn(second)]).toEqual([false, true]);
     await bring(namespace, 'bad');
     await look(namespace);
-    await hub.robotSays(namespace, 'robot', 'SourceInvalid');
+    const words = await hub.robotSays(namespace, 'robot', 'SourceInvalid');
+    expect(words).toContain('the robot keeps the secret that it has');
     expect(await hub.letsIn(second)).toBe(true);
     await bring(namespace, 'Third-secret-3');
     await look(namespace);
@@ -137,7 +204,9 @@ describe('a secret that somebody brings', () => {
     const version = (await site.secret(namespace, 'robot'))?.metadata.resourceVersion;
     await site.api.delete(source(namespace));
     await look(namespace);
-    expect(await hub.robotSays(namespace, 'robot', 'SourceNotFound')).toContain('does not exist');
+    const words = await hub.robotSays(namespace, 'robot', 'SourceNotFound');
+    expect(words).toContain('does not exist');
+    expect(words).toContain('the robot keeps the secret that it has');
     expect(await hub.stateOf(namespace, 'robot')).toBe('Ready');
     expect(await hub.letsIn(login)).toBe(true);
     expect((await site.secret(namespace, 'robot'))?.metadata.resourceVersion).toBe(version);

@@ -74,6 +74,25 @@ describe('the Secret of a robot', () => {
     });
   });
 
+  test('says in the export file when the robot was made, also with a later secret', async () => {
+    const namespace = await site.namespace();
+    const secret = { type: 'Opaque', data: [{ key: 'robot.json', format: 'JSON' }] };
+    await site.apply(hub.robot('ends', { name: newName(), secret }), namespace);
+    await hub.robotSays(namespace, 'ends', 'Issued');
+    const { createdAt } = await hub.status(namespace, 'ends');
+    // A later second: times are whole ones.
+    await eventually('time has passed', async () => Date.now() >= Date.parse(String(createdAt)) + 1000);
+    await hub.annotate(namespace, 'ends', { 'botmint.dev/rotate': '1' });
+    const status = await eventually('it is recorded', async () => {
+      const now = await hub.status(namespace, 'ends');
+      return now.revision === 2 && now;
+    });
+    expect(Date.parse(String(status.issuedAt))).toBeGreaterThan(Date.parse(String(createdAt)));
+    expect(status.createdAt).toBe(createdAt);
+    const file = JSON.parse((await site.values(namespace, 'ends'))?.['robot.json'] ?? '');
+    expect(file.creation_time).toBe(createdAt);
+  });
+
   test('follows the host of the issuer', async () => {
     const namespace = await site.namespace();
     const issuer = await OwnRegistryIssuer.make(site, namespace);
