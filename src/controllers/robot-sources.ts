@@ -10,8 +10,8 @@ interface Reading {
   name: string;
   key: string;
   seen: SourceSeen;
-  /** The token id of the robot's credential at that time. */
-  tokenID: string | undefined;
+  /** The token id of the credential with which the value was compared, where there was reason to. */
+  comparedWith: string | undefined;
 }
 
 /** A secret of its owner's making, or the rules that it breaks, in words that complete "it must have …". */
@@ -48,13 +48,17 @@ export class RobotSources {
     await this.#note(robot, found && (await this.#client.get(secrets, of, { signal })));
   }
 
-  /** What stands there at the version that was decided about; undefined where there is another one by now, which the next look then has. */
+  /**
+   * What stands there at the version that was decided about. Undefined where there is another one by now, or where that was decided before it was
+   * compared with the credential that the robot has now: `seen` then knows.
+   */
   async read(robot: RobotAccount, at: SourceAt, signal: AbortSignal): Promise<OwnSecretRead | undefined> {
     const of = { namespace: robot.metadata.namespace, name: at.name };
     const found = await this.#client.get(secrets, of, { signal });
     const same = found?.metadata.uid === at.uid && found.metadata.resourceVersion === at.resourceVersion;
-    if (!same) await this.#note(robot, found);
-    return same ? ownSecretIn(found, at.key) : undefined;
+    if (same && this.#isCompared(robot, at)) return ownSecretIn(found, at.key);
+    await this.#note(robot, found);
+    return undefined;
   }
 
   forget(uid: string): void {
@@ -67,37 +71,43 @@ export class RobotSources {
     return ref !== undefined && reading?.name === ref.name && reading.key === ref.key ? reading : undefined;
   }
 
-  /** Whether it was read at this version, and compared with the credential that the robot has now. */
+  /** Whether it was read at this version, and compared. */
   #isKnown(robot: RobotAccount, at: SourceAt): boolean {
-    const { seen, tokenID } = this.#reading(robot) ?? {};
+    const seen = this.seen(robot);
     if (seen?.state !== 'found' || seen.uid !== at.uid || seen.resourceVersion !== at.resourceVersion) return false;
-    return comparedWith(robot, at) === undefined || tokenID === robot.status?.tokenID;
+    return this.#isCompared(robot, at);
+  }
+
+  /** Whether it was compared with the credential that the robot has now, where it has to be: it may have come while a pass ran. */
+  #isCompared(robot: RobotAccount, at: SourceAt): boolean {
+    const record = recordElsewhere(robot, at);
+    return record === undefined || this.#reading(robot)?.comparedWith === record.tokenID;
   }
 
   async #note(robot: RobotAccount, secret: Secret | undefined): Promise<void> {
     const ref = refOf(robot);
     if (ref === undefined) return;
-    const seen = await this.#sourceOf(robot, ref, secret);
-    this.#readings.set(robot.metadata.uid, { ...ref, seen, tokenID: robot.status?.tokenID });
+    const record = secret && recordElsewhere(robot, { ...ref, ...secret.metadata });
+    const seen = await this.#sourceOf(robot, record, ref.key, secret);
+    this.#readings.set(robot.metadata.uid, { ...ref, seen, comparedWith: record?.tokenID });
   }
 
   async #sourceOf(
-    robot: RobotAccount,
-    ref: { name: string; key: string },
+    { metadata }: RobotAccount,
+    record: ReturnType<typeof recordElsewhere>,
+    key: string,
     secret: Secret | undefined,
   ): Promise<SourceSeen> {
     if (secret === undefined) return { state: 'absent', what: 'secret' };
-    const read = ownSecretIn(secret, ref.key);
+    const read = ownSecretIn(secret, key);
     if (read === undefined) return { state: 'absent', what: 'key' };
     const { uid, resourceVersion } = secret.metadata;
-    const found = { state: 'found', uid, resourceVersion } as const;
+    const found = { state: 'found', uid, resourceVersion, broken: [] } as const;
     if ('broken' in read) return { ...found, ...read };
-    const record = comparedWith(robot, { ...ref, uid, resourceVersion });
-    if (record === undefined) return { ...found, broken: [] };
+    if (record === undefined) return found;
     const { revision, tokenID, inputs } = record;
-    const subject = { uid: robot.metadata.uid, revision };
-    const isSame = await this.#verifiers.isOwn(subject, inputs.robot.verifier, read.value);
-    return { ...found, broken: [], ...(isSame && { sameAs: tokenID }) };
+    const isSame = await this.#verifiers.isOwn({ uid: metadata.uid, revision }, inputs.robot.verifier, read.value);
+    return isSame ? { ...found, sameAs: tokenID } : found;
   }
 }
 
@@ -106,7 +116,7 @@ function refOf({ spec }: RobotAccount) {
 }
 
 /** The record of a secret that was read elsewhere, or at another version: what stands there may be another one, or the same. */
-function comparedWith(robot: RobotAccount, at: SourceAt) {
+function recordElsewhere(robot: RobotAccount, at: SourceAt) {
   const record = ownRecordOf(robot);
   return record === undefined || isReadAt(record.source, at) ? undefined : record;
 }

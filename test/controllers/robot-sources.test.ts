@@ -84,6 +84,17 @@ describe('a later version', () => {
     await of.look(again, signal);
     expect(of.seen(again)).toMatchObject({ sameAs: later });
   });
+
+  test('is compared, and not handed out, where the credential was recorded after the look', async () => {
+    const { of, state } = await sources();
+    state.version = 91;
+    await of.look(robot, signal);
+    const issued = await issuedWith(own);
+    const at = { name: 'mine', key: 'password', uid: 'mine-uid', resourceVersion: '91' };
+    expect(await of.read(issued, at, signal)).toBeUndefined();
+    expect(of.seen(issued)).toMatchObject({ sameAs: tokenID });
+    expect(await of.read(issued, at, signal)).toMatchObject({ value: expect.any(SecretValue) });
+  });
 });
 
 test.each<[string, Buffer, string]>([

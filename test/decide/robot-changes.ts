@@ -36,6 +36,11 @@ export const withOwn = (): Partial<robots.Situation> & { robot: RobotAccount } =
   return { ...made, source };
 };
 
+const ownAsked = (annotations: Record<string, string>): Partial<robots.Situation> => {
+  const given = withOwn();
+  return { ...given, robot: { ...given.robot, metadata: { ...given.robot.metadata, annotations } } };
+};
+
 /** What a row of the table in docs/lifecycle.md does to the healthy robot. */
 export const robotChanges: { [row: string]: Partial<robots.Situation> } = {
   'RobotAccount `spec.permissions`: more, or fewer': { robot: robot({ permissions: ['PullArtifacts'] }) },
@@ -75,10 +80,11 @@ export const robotChanges: { [row: string]: Partial<robots.Situation> } = {
     ...withOwn(),
     source: { ...source, resourceVersion: '6' },
   },
-  'RobotAccount `spec.secret.valueFrom`: its Secret is written again with the same value, or the value is in another one': {
-    ...withOwn(),
-    source: { ...source, resourceVersion: '6', sameAs: robots.tokenID },
-  },
+  'RobotAccount `spec.secret.valueFrom`: its Secret is written again with the same value, or the value is in another one':
+    {
+      ...withOwn(),
+      source: { ...source, resourceVersion: '6', sameAs: robots.tokenID },
+    },
   'RobotAccount `spec.secret.valueFrom`: taken out': {
     ...withOwn(),
     robot: { ...withOwn().robot, spec: robots.served.spec },
@@ -89,14 +95,10 @@ export const robotChanges: { [row: string]: Partial<robots.Situation> } = {
   },
   'RobotAccount annotation `botmint.dev/rotate`: a new value': { robot: asked({ [rotateAnnotation]: '1' }) },
   'RobotAccount annotation `botmint.dev/replace`: a new value': { robot: asked({ [replaceAnnotation]: '1' }) },
-  'RobotAccount annotation `botmint.dev/rotate`: a new value, with an own secret: the same one once more, with a life of its own': {
-    ...withOwn(),
-    robot: { ...withOwn().robot, metadata: { ...robots.served.metadata, annotations: { [rotateAnnotation]: '1' } } },
-  },
-  'RobotAccount annotation `botmint.dev/replace`: a new value, and the Secret of the own secret still holds the present one': {
-    ...withOwn(),
-    robot: { ...withOwn().robot, metadata: { ...robots.served.metadata, annotations: { [replaceAnnotation]: '1' } } },
-  },
+  'RobotAccount annotation `botmint.dev/rotate`: a new value, with an own secret: the same one once more, with a life of its own':
+    ownAsked({ [rotateAnnotation]: '1' }),
+  'RobotAccount annotation `botmint.dev/replace`: a new value, and the Secret of the own secret still holds the present one':
+    ownAsked({ [replaceAnnotation]: '1' }),
   'RobotAccount annotation `botmint.dev/rotate`: taken off': robots.madeFrom({ handled: { rotate: '1' } }),
   'ClusterTokenIssuer `spec.registry.host`: any': { issuer: hub({ host: 'other.example.com' }) },
   'ClusterTokenIssuer `spec.registry.service`: any: the registry must be told as well': {
