@@ -106,14 +106,16 @@ export const reasons = {
     on: { BotUser: ['reconciling'], BotToken: ['reconciling'], RobotAccount: ['reconciling'] },
   },
   IssuerNotReady: {
-    cause: 'The issuer has no published signing key yet, or is stalled; the message repeats why.',
+    cause:
+      'The issuer has no published signing key yet, or is stalled; the message repeats why. What is issued stays valid (Ready) as long as nothing else is asked for.',
     remedy: 'Wait a moment, or fix the issuer; the credential goes on by itself.',
     on: { BotToken: ['reconciling', 'ready'], RobotAccount: ['reconciling', 'ready'] },
   },
   IssuerDeleted: {
-    cause: 'The issuer is being deleted: it issues nothing more.',
+    cause:
+      'The issuer is being deleted: it issues nothing more. What is issued stays valid (Ready) as long as nothing else is asked for.',
     remedy: 'Make the BotUser or RobotAccount anew with another `issuerRef`, or wait for an issuer of that name.',
-    on: { BotUser: ['reconciling'], BotToken: ['reconciling'], RobotAccount: ['reconciling'] },
+    on: { BotUser: ['reconciling'], BotToken: ['reconciling', 'ready'], RobotAccount: ['reconciling', 'ready'] },
   },
   NamespaceNotAllowed: {
     cause:

@@ -9,6 +9,7 @@ import {
   type Grant,
   hasEnded,
   type IssuerSeen,
+  isReadable,
   issuerGrant,
   stalledIssuer,
   stalls,
@@ -62,6 +63,28 @@ export function tokenGrant(
   seen: TokenSeen,
   now: Date,
 ): Grant<TokenWish> {
+  const found = usable(token, botUser, rivals, seen, now);
+  if (!found.allowed) return { ...found, ...refused(token, botUser, seen) };
+  const issuer = found.value;
+  const wish = wishOf(token, botUser, issuer);
+  const excess =
+    audienceExcess(wish, issuer) ?? excessOf({ ...wish, namespace: wish.botUser.namespace }, issuer.spec.limits);
+  return excess === undefined ? { allowed: true, value: wish } : exceeds(excess, issuer, wish);
+}
+
+/** What is wished for, where its issuer is there. */
+function refused(token: BotToken, botUser: BotUser, { issuer }: TokenSeen): { wish?: TokenWish } {
+  return isReadable(issuer) && isOfType(issuer, 'jwt') ? { wish: wishOf(token, botUser, issuer) } : {};
+}
+
+/** The BotUser and its issuer, whatever is wished for. */
+function usable(
+  token: BotToken,
+  botUser: BotUser,
+  rivals: readonly BotUser[],
+  seen: TokenSeen,
+  now: Date,
+): Grant<IssuerOf<'jwt'>> {
   const own = botUserBars(token, botUser, seen);
   if (own !== undefined) return own;
   const bot = botUserGrant(botUser, rivals, seen, now);
@@ -77,10 +100,7 @@ export function tokenGrant(
     const of = `ClusterTokenIssuer ${issuer.metadata.name}`;
     return stalls('UnsupportedByIssuer', `spec.secret.data ${entry.key} names a host, and ${of} has none: take it out`);
   }
-  const wish = wishOf(token, botUser, issuer);
-  const excess =
-    audienceExcess(wish, issuer) ?? excessOf({ ...wish, namespace: wish.botUser.namespace }, issuer.spec.limits);
-  return excess === undefined ? { allowed: true, value: wish } : exceeds(excess, issuer, wish);
+  return bot;
 }
 
 /** All that tokens have to do with in the status of their issuer: why it is stalled, whether it signs, which keys are stopped. */

@@ -26,7 +26,7 @@ export const botTokens: CredentialKind = {
     recorded.robot === undefined && wish.robot === undefined ? changeOf(recorded, wish) : 'none',
   ownChangeOf: (recorded, wish) =>
     recorded.robot === undefined && wish.robot === undefined ? ownChangeOf(recorded, wish) : 'none',
-  revised: recorded => recorded,
+  revised: (_, recorded) => recorded,
   revisable: [],
   revisableOfRobot: [],
   needsCredential: () => false,

@@ -27,7 +27,7 @@ export function commonChange(recorded: Inputs, wish: CommonWish): Change {
 }
 
 /** What the annotations ask for: a value that is gone asks for nothing, and one that was served asks for nothing more. */
-export function askedChange(recorded: Inputs, wish: CommonWish): Change {
+export function askedChange(recorded: Inputs, wish: Pick<CommonWish, 'rotate' | 'replace'>): Change {
   return strictest(
     isAsked(wish.rotate, recorded.handled?.rotate) ? 'rotated' : 'none',
     isAsked(wish.replace, recorded.handled?.replace) ? 'replaced' : 'none',
@@ -56,7 +56,8 @@ export function isCutShort({ expiresAt, notAfter }: Pick<Inputs, 'expiresAt' | '
   return notAfter !== undefined && timeOf(notAfter) === timeOf(expiresAt);
 }
 
-function timeOf(text: string | undefined): number {
+/** When it ends; what never does, after all else. */
+export function timeOf(text: string | undefined): number {
   return text === undefined ? Number.POSITIVE_INFINITY : Date.parse(text);
 }
 

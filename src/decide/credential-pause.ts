@@ -5,7 +5,7 @@ import { type Found, lacksKey, type Step } from './credential-seen.ts';
 import { hasReason, nextTime, type Recorded } from './credential-status.ts';
 import { stalled, verdictOf } from './credential-verdict.ts';
 
-/** Says that the object is paused, and leaves all else as it was, as long as what it says of the credential is true. */
+/** Says that the object is paused, and what the spec has taken away all the same; all else stays as it was, as long as it is true. */
 export function paused(seen: Found, record: Recorded | undefined, now: Date): Step {
   const { object } = seen;
   const { generation = 0 } = object.metadata;
@@ -14,6 +14,7 @@ export function paused(seen: Found, record: Recorded | undefined, now: Date): St
   const others = said === undefined ? old : conditionsOf(said, old, observedGeneration ?? generation, now);
   const status = {
     ...object.status,
+    ...seen.kind.served(object, record?.inputs, undefined),
     observedGeneration: old === undefined ? generation : observedGeneration,
     conditions: pausedConditions(others, old, generation, now),
   };

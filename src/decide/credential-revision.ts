@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Credentialed } from '../api/credentialed.ts';
 import type { Inputs } from '../api/inputs.ts';
+import { timeOf } from './change.ts';
 import { issue, reissue } from './credential-issue.ts';
 import { type Found, type Step, verifierKeysOf } from './credential-seen.ts';
 import type { Recorded } from './credential-status.ts';
@@ -38,13 +39,9 @@ export function isRendered(seen: Found, made: Inputs, recorded: Inputs): boolean
   if (!sameCredential(made, recorded, seen.kind) || isDeepStrictEqual(made, recorded)) return false;
   const revised = revisedOf(seen, recorded);
   if (!seen.kind.isRevision(made, recorded, revised, verifierKeysOf(seen))) return false;
-  return endOf(made) <= Math.max(endOf(recorded), endOf(revised));
+  return timeOf(made.expiresAt) <= Math.max(timeOf(recorded.expiresAt), timeOf(revised.expiresAt));
 }
 
 function revisedOf(seen: Found, recorded: Inputs): Inputs {
-  return seen.kind.revised(recorded, withinOf(seen.principal.grant), verifierKeysOf(seen));
-}
-
-function endOf({ expiresAt }: Inputs): number {
-  return expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(expiresAt);
+  return seen.kind.revised(seen.object, recorded, withinOf(seen.principal.grant), verifierKeysOf(seen));
 }

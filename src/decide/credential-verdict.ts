@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Reason, Verdict } from '../api/conditions.ts';
 import type { Credentialed } from '../api/credentialed.ts';
 import type { Inputs } from '../api/inputs.ts';
-import { isCutShort } from './change.ts';
+import { askedChange, isCutShort } from './change.ts';
 import { copyTrouble } from './copies.ts';
 import {
   isOfIssuer,
@@ -25,7 +25,7 @@ import {
   warningTimeOf,
 } from './credential-status.ts';
 import { differ } from './digest.ts';
-import { type Grant, type Wish, withinOf } from './grant.ts';
+import { askedBy, type Grant, type Wish, withinOf } from './grant.ts';
 import type { CredentialKind } from './kind.ts';
 import { nextOfRollout, openRollout } from './rollout.ts';
 import { earliest } from './times.ts';
@@ -60,16 +60,18 @@ export function verdictOf(seen: Observed, record: Recorded, grant: Grant<Wish>, 
   // Nobody can verify it, or nobody may let it in.
   const unserved: Reason[] = ['BotUserDisabled', 'Expired', 'UsernameTaken'];
   if (!isOfIssuer(seen, record.inputs) || unserved.includes(grant.blocked.reason)) return grant.blocked;
-  if (grant.blocked.state === 'reconciling' && grant.blocked.reason !== 'SourceNotFound')
-    return issued(object, record.inputs);
-  // A ceiling that came later refuses the next issue and takes nothing away; a spec that asks for more is not served.
-  if (grant.wish !== undefined && !isServed(kind, object, record, grant.wish)) return grant.blocked;
+  // What came later refuses the next issue and takes nothing away; who asks for something else waits, and must read for what.
+  const isAsked = askedChange(record.inputs, askedBy(object)) !== 'none';
+  if (isAsked || (grant.wish !== undefined && !isServed(kind, object, record, grant.wish))) return grant.blocked;
   return { state: 'ready', reason: grant.blocked.reason, message: `nothing more is issued: ${grant.blocked.message}` };
 }
 
 /** Whether what is wished for is what there is, in the credential and beside it. */
 function isServed(kind: CredentialKind, object: Credentialed, { inputs }: Recorded, wish: Wish): boolean {
-  if (kind.changeOf(inputs, wish) !== 'none' || !isDeepStrictEqual(kind.revised(inputs, wish, undefined), inputs))
+  if (
+    kind.changeOf(inputs, wish) !== 'none' ||
+    !isDeepStrictEqual(kind.revised(object, inputs, wish, undefined), inputs)
+  )
     return false;
   return isDeepStrictEqual(kind.served(object, inputs, wish), kind.served(object, inputs, undefined));
 }

@@ -62,7 +62,7 @@ export type Wish = TokenWish | RobotWish;
 export type Grant<T> =
   | { allowed: true; value: T }
   /**
-   * `wish`: what was refused, where it was asked for and is above a ceiling. `within`: what is asked for is within the ceilings
+   * `wish`: what was refused, as far as the issuer is there to be asked. `within`: what is asked for is within the ceilings
    * and only a new credential cannot be had, so that all is served that needs none.
    */
   | { allowed: false; blocked: Verdict; wish?: Wish; within?: Wish };
@@ -79,9 +79,14 @@ export interface IssuerSeen {
   namespaceLabels: Labels | undefined;
 }
 
-/** The UID of an issuer that is there and can be read. */
+/** Whether an issuer is there and can be read. */
+export function isReadable(issuer: IssuerSeen['issuer']): issuer is ClusterTokenIssuer {
+  return issuer !== undefined && issuer !== 'unreadable';
+}
+
+/** The UID of such a one. */
 export function uidOf({ issuer }: IssuerSeen): string | undefined {
-  return issuer === 'unreadable' ? undefined : issuer?.metadata.uid;
+  return isReadable(issuer) ? issuer.metadata.uid : undefined;
 }
 
 /** Whether the issuer of that name is there, stays, and serves the namespace. */

@@ -30,9 +30,10 @@ export interface CredentialKind {
   ownChangeOf: (recorded: Inputs, wish: Wish) => Change;
   /**
    * The recorded inputs with all that is wished for and comes without a new credential, but with its Secret written anew, and
-   * with a verifier by the newest of these keys: the same where there is nothing of the kind. Without a wish that may be served, upkeep is left.
+   * with a verifier by the newest of these keys: the same where there is nothing of the kind. Without a wish that may be served,
+   * upkeep is left, and what the spec has taken away since.
    */
-  revised: (recorded: Inputs, wish: Wish | undefined, keys: VerifierKeys | undefined) => Inputs;
+  revised: (object: Credentialed, recorded: Inputs, wish: Wish | undefined, keys: VerifierKeys | undefined) => Inputs;
   /** What `revised` may change; the end among it is never later than record and wish say. */
   revisable: readonly (keyof Inputs)[];
   /** The same of the fields below `robot`. */
@@ -48,7 +49,7 @@ export interface CredentialKind {
   lasting: readonly string[];
   /**
    * The fields of the status that follow from the record, and from what is wished for and served without a new credential.
-   * Without a wish that may be served, what is in force stays so. `recorded` is undefined where the credential was lost, or never was.
+   * Without a wish that may be served, what is in force stays so, less what the spec has taken away since. `recorded` is undefined where the credential was lost, or never was.
    */
   served: (object: Credentialed, recorded: Inputs | undefined, wish: Wish | undefined) => object;
 }

@@ -2,12 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { timestamp } from '../api/conditions.ts';
 import type { Inputs, RobotInputs } from '../api/inputs.ts';
 import type { RobotAccount } from '../api/robot-account.ts';
-import { askedChange, type Change, commonChange, lifeChange, strictest } from './change.ts';
-import { dateOf, issuerUIDOf } from './credential-status.ts';
-import type { RobotWish, VerifierKeys } from './grant.ts';
+import { askedChange, type Change, commonChange, lifeChange, strictest, timeOf } from './change.ts';
+import { issuerUIDOf } from './credential-status.ts';
+import { type RobotWish, type VerifierKeys, wholeEnd } from './grant.ts';
 import type { CredentialKind } from './kind.ts';
 import { sourceChange, withSource } from './own-secret.ts';
-import { earliest, endOf, wholeSeconds } from './times.ts';
+import { endOf } from './times.ts';
 
 /**
  * RobotAccount: an account that speaks for itself. Its issuer keeps only a verifier of its secret, so what it may do and how
@@ -15,7 +15,7 @@ import { earliest, endOf, wholeSeconds } from './times.ts';
  */
 export const robotAccounts: CredentialKind = {
   name: 'RobotAccount',
-  whenEnded: 'set spec.rotation or a longer spec.expiresIn',
+  whenEnded: 'set spec.rotation, a longer spec.expiresIn or a later spec.notAfter',
   whenCutShort: 'with the robot: move spec.notAfter',
   issuerType: 'registry',
   overlaps: { first: 0, renewal: 0, rotated: 0, widened: 0, narrowed: 0, replaced: 0, lost: 0, edited: 0 },
@@ -26,10 +26,11 @@ export const robotAccounts: CredentialKind = {
       : strictest(commonChange(recorded, wish), ownChangeOf(recorded, wish)),
   ownChangeOf: (recorded, wish) =>
     recorded.robot === undefined || wish.robot === undefined ? 'none' : ownChangeOf(recorded, wish),
-  revised: (recorded, wish, keys) => {
+  revised: (object, recorded, wish, keys) => {
     if (recorded.robot === undefined) return recorded;
-    if (wish?.robot === undefined) return withNewVerifier(recorded, keys);
-    return withNewVerifier(withSource(withEnd(recorded, wish), wish.robot), keys);
+    if (wish?.robot === undefined) return withNewVerifier(withNearerEnd(recorded, object as RobotAccount), keys);
+    const { robot } = wish;
+    return withNewVerifier(withSource(withEnd({ ...recorded, host: robot.host }, wish), robot), keys);
   },
   revisable: ['expiresIn', 'notAfter', 'expiresAt', 'host'],
   revisableOfRobot: ['verifier', 'verifierKey', 'source'],
@@ -88,18 +89,29 @@ function isVerifierOf({ robot: made }: RobotInputs, recorded: RobotInputs, keys:
 }
 
 /** The end moves with the spec, counted from the issue of the secret. */
-function withEnd(recorded: RobotInputs, { expiresIn, notAfter, robot: { host } }: RobotWish): RobotInputs {
-  const isSameLife = lifeChange(recorded.expiresIn, expiresIn) === 'none';
-  if (isSameLife && recorded.notAfter === notAfter && recorded.host === host) return recorded;
+function withEnd(
+  recorded: RobotInputs,
+  { expiresIn, notAfter }: Pick<RobotWish, 'expiresIn' | 'notAfter'>,
+): RobotInputs {
+  if (lifeChange(recorded.expiresIn, expiresIn) === 'none' && recorded.notAfter === notAfter) return recorded;
   const { expiresAt: _, notAfter: __, ...rest } = recorded;
   const end = endOf(new Date(recorded.issuedAt), expiresIn, notAfter);
   return {
     ...rest,
     expiresIn,
-    host,
     ...(notAfter !== undefined && { notAfter }),
     ...(end !== undefined && { expiresAt: timestamp(end) }),
   };
+}
+
+/**
+ * With the end of the spec, where that is nearer: for a shorter life nobody has to ask the issuer, and whoever lets robots in
+ * (issuers/registry/live.ts) goes by it at once. But what is rotated has another secret before its life gets shorter.
+ */
+function withNearerEnd(recorded: RobotInputs, { spec }: RobotAccount): RobotInputs {
+  const expiresIn = spec.rotation === undefined ? spec.expiresIn : recorded.expiresIn;
+  const asked = withEnd(recorded, { expiresIn, notAfter: wholeEnd(spec.notAfter) });
+  return timeOf(asked.expiresAt) < timeOf(recorded.expiresAt) ? asked : recorded;
 }
 
 /**
@@ -125,18 +137,7 @@ function served(robot: RobotAccount, recorded: Inputs | undefined, wish: RobotWi
 function madeOf(robot: RobotAccount, recorded: RobotInputs): object {
   const { issuer, issuedAt, username } = recorded;
   const { id, createdAt = createdAtOf(robot, issuer) ?? issuedAt } = recorded.robot;
-  return { id, fullName: username, createdAt, expiresAt: endOfAccount(robot, recorded) };
-}
-
-/**
- * The end by which whoever lets robots in goes (issuers/registry/live.ts): the recorded one, or an earlier one that the spec asks for. That one may wait
- * for long until it is recorded, because the issuer refuses the robot, or for good, because it has come.
- */
-function endOfAccount({ spec }: RobotAccount, { issuedAt, expiresAt }: RobotInputs): string | undefined {
-  // What is rotated has another secret before its life gets shorter.
-  const expiresIn = spec.rotation === undefined ? spec.expiresIn : 'never';
-  const end = earliest(dateOf(expiresAt), endOf(new Date(issuedAt), expiresIn, spec.notAfter));
-  return end && timestamp(wholeSeconds(end));
+  return { id, fullName: username, createdAt, expiresAt: withNearerEnd(recorded, robot).expiresAt };
 }
 
 /** What is in force and still in the spec. One that names no permissions takes none away. */

@@ -7,6 +7,7 @@ import {
   type Grant,
   hasEnded,
   type IssuerSeen,
+  isReadable,
   issuerGrant,
   type RobotWish,
   stalledIssuer,
@@ -43,12 +44,18 @@ function within(wish: Wish | undefined): { within?: Wish } {
 /** The same for one that is not disabled. */
 function enabledGrant(robot: RobotAccount, seen: RobotSeen, now: Date): Grant<RobotWish> {
   const found = usable(robot, seen, now);
-  if (!found.allowed) return found;
+  if (!found.allowed) return { ...found, ...refused(robot, seen) };
   const issuer = found.value;
   const wish = wishOf(robot, issuer, seen);
   const excess = robotExcess(robot, issuer);
   if (excess !== undefined) return exceeds(excess, issuer, wish);
   return sourceBars(robot, seen.source, wish) ?? { allowed: true, value: wish };
+}
+
+/** What is wished for, where its issuer is there. */
+function refused(robot: RobotAccount, seen: RobotSeen): { wish?: Wish } {
+  const { issuer } = seen;
+  return isReadable(issuer) && isOfType(issuer, 'registry') ? { wish: wishOf(robot, issuer, seen) } : {};
 }
 
 /** The robot and its issuer, whatever is wished for. */

@@ -1,8 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { timestamp } from '../../src/api/conditions.ts';
 import type { RobotInputs } from '../../src/api/inputs.ts';
+import { pausedAnnotation } from '../../src/api/names.ts';
+import type { RobotAccount } from '../../src/api/robot-account.ts';
 import { decide } from '../../src/decide/credential.ts';
 import type { OwnSecret, Step } from '../../src/decide/credential-seen.ts';
-import { later, now } from './healthy.ts';
+import { accountOf } from '../../src/issuers/registry/live.ts';
+import { deleting, later, now } from './healthy.ts';
 import {
   inputs,
   madeFrom,
@@ -79,24 +83,47 @@ describe('the end of a robot', () => {
     expect(decide(seen(given), now)).toMatchObject({ do: 'issue', cause: 'renewal', over: given.secret });
   });
 
+  const lower = { ...registry.spec.limits, projects: ['shop'] };
   const closed = { ...registry, spec: { ...registry.spec, allowedNamespaces: { from: 'None' as const } } };
   test.each<[string, Parameters<typeof withSpec>[0], string, object]>([
     ['that has come', { notAfter: later(-60) }, later(-60), {}],
     ['that has come, written elsewhere', { notAfter: '2026-12-01T00:59:00.9+01:00' }, later(-60), {}],
-    ['of one that the issuer refuses', { notAfter: later(60) }, later(60), { issuer: closed }],
+    ['of one that its issuer lets in no more', { notAfter: later(60) }, later(60), { issuer: closed }],
+    [
+      'of one above a ceiling',
+      { notAfter: later(60), expiresIn: '120d' },
+      later(60),
+      { issuer: { ...registry, spec: { ...registry.spec, limits: lower } } },
+    ],
+    ['of one whose issuer goes', { notAfter: later(60) }, later(60), { issuer: deleting(registry) }],
     ['of one that has no issuer, by its life', { expiresIn: '40d' }, '2026-12-11T00:00:00Z', { issuer: undefined }],
-  ])('%s is told before it is recorded, and with the same secret', (__, change, end, world) => {
+  ])('%s is brought nearer whatever the issuer grants, with the same secret', (__, change, end, world) => {
     const robot = withSpec(change, still);
-    const after = recorded(seen({ robot, ...world }));
-    expect(after.status).toMatchObject({
-      expiresAt: end,
-      tokenID,
-      issued: { inputs: { expiresAt: inputs.expiresAt } },
+    const step = decide(seen({ robot, ...world }), now);
+    expect(step).toMatchObject({ do: 'render', over: secret, record: { tokenID } });
+    const around = { ...world, secret: rendered(step) };
+    const after = recorded(seen({ robot, ...around }));
+    expect(after.status).toMatchObject({ expiresAt: end, tokenID, issued: { inputs: { expiresAt: end } } });
+    const served = accountOf(robot, registry.metadata, undefined)?.expiresAt;
+    expect(timestamp(served ?? now)).toBe(end);
+    if (Date.parse(end) > now.getTime()) {
+      expect(told({ robot: after, ...around }, new Date(end))).toMatch(/^Ready=False/);
+    }
+    const back = { ...after, spec: still.spec };
+    expect(decide(seen({ robot: back, secret: around.secret }), now)).toMatchObject({
+      do: 'render',
+      inputs: { expiresIn: inputs.expiresIn, expiresAt: inputs.expiresAt },
     });
-    // By the end that is told, or by what else is said of the recorded one.
-    const until = new Date(Date.parse(end) > now.getTime() ? end : '2026-12-31T00:00:00Z');
-    expect(decide(seen({ robot: after, ...world }), now)).toEqual({ do: 'rest', until });
-    const back = recorded(seen({ robot: { ...after, spec: still.spec } }));
+  });
+
+  test.each<[string, RobotAccount, object]>([
+    ['is paused', { ...still, metadata: { ...still.metadata, annotations: { [pausedAnnotation]: 'true' } } }, {}],
+    ['cannot be written', still, { refused: { Write: { operation: 'Write', reason: 'WriteRefused', message: 'no' } } }],
+  ])('of one that %s is told before it is recorded', (__, robot, world) => {
+    const after = recorded(seen({ robot: withSpec({ notAfter: later(60) }, robot), ...world }));
+    expect(after.status).toMatchObject({ expiresAt: later(60), issued: { inputs: { expiresAt: inputs.expiresAt } } });
+    const time = new Date(later(30));
+    const back = recorded(seen({ robot: { ...after, spec: still.spec } }), time);
     expect(back.status?.expiresAt).toBe(inputs.expiresAt);
   });
 
@@ -120,8 +147,9 @@ describe('the end of a robot', () => {
 
   test('comes with the absolute one at once', () => {
     const robot = withSpec({ notAfter: later(-1) }, still);
-    expect(told({ robot })).toBe('Ready=False, Stalled=True, Expired');
-    expect(message({ robot })).toContain('spec.notAfter');
+    const after = { robot, secret: rendered(decide(seen({ robot }), now)) };
+    expect(told(after)).toBe('Ready=False, Stalled=True, Expired');
+    expect(message({ ...after, robot: recorded(seen(after)) })).toContain('spec.notAfter');
   });
 
   test('that has come is put off with the same secret', () => {

@@ -218,10 +218,12 @@ describe('permissions', () => {
     expect(status).toMatchObject({ retry: { attempts: 1 }, permissions: [{ project: 'payments', permissions }] });
   });
 
-  test('of a robot that is paused stay', () => {
+  test('of a robot that is paused stay, less what its spec has taken away', () => {
     const paused = annotated({ 'botmint.dev/paused': 'true' });
-    const step = decide(seen({ robot: withSpec({ permissions: ['PullArtifacts'] }, paused) }), now);
-    expect(step.do === 'write-status' && step.patch).not.toHaveProperty('permissions');
+    const fewer = recorded(seen({ robot: withSpec({ permissions: ['PullArtifacts'] }, paused) }));
+    expect(fewer.status?.permissions).toEqual([{ project: 'payments', permissions: ['PullArtifacts'] }]);
+    const more = recorded(seen({ robot: withSpec({ permissions: ['PullArtifacts', 'CreateTag'] }, paused) }));
+    expect(more.status?.permissions).toEqual(fewer.status?.permissions);
   });
 });
 
@@ -243,6 +245,11 @@ describe('a robot that is disabled', () => {
     ['when it is past its end', madeFrom({ expiresAt: later(-60) }, ended)],
   ])('gets no secret %s', (_, change, time = now) => {
     expect(told({ robot: disabled, ...change }, time)).toBe('Ready=True, Disabled');
+  });
+
+  test('is said to be disabled also while it is paused', () => {
+    const robot = withSpec({ disabled: true }, annotated({ 'botmint.dev/paused': 'true' }));
+    expect(recorded(seen({ robot })).status?.enabled).toBe(false);
   });
 
   test('goes on with the same secret when it is enabled', () => {
