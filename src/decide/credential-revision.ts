@@ -5,7 +5,7 @@ import { timeOf } from './change.ts';
 import { issue, reissue } from './credential-issue.ts';
 import { type Found, type Step, verifierKeysOf } from './credential-seen.ts';
 import type { Recorded } from './credential-status.ts';
-import { isExpired, isOver } from './credential-verdict.ts';
+import { hasEndedForGood, isExpired } from './credential-verdict.ts';
 import { differ } from './digest.ts';
 import { withinOf } from './grant.ts';
 import { sameCredential } from './secret-metadata.ts';
@@ -26,12 +26,12 @@ export function revise(seen: Found, record: Recorded, now: Date): Step | undefin
   if (over !== undefined && isOurs) return { do: 'render', over, record, inputs };
   if (over !== undefined) return reissue(seen, record, 'edited', now);
   // What has ended all the same gets no new life.
-  return isOver(object, { inputs }, now) ? undefined : reissue(seen, record, 'lost', now);
+  return hasEndedForGood(object, { inputs }, now) ? undefined : reissue(seen, record, 'lost', now);
 }
 
 /** Whether the end of these has come though there is to be another credential first: until then what works goes on working. */
 export function awaitsRenewal(object: Credentialed, inputs: Inputs, now: Date): boolean {
-  return isExpired(inputs, now) && !isOver(object, { inputs }, now);
+  return isExpired(inputs, now) && !hasEndedForGood(object, { inputs }, now);
 }
 
 /** The same credential, written anew: no longer than it is recorded or wished for, whatever somebody wrote into the annotation. */

@@ -43,8 +43,8 @@ export function isInForce(seen: Observed, record: Recorded | undefined, now: Dat
   return secret.digest !== undefined && !differ(secret.digest, record.inputs.digest);
 }
 
-/** Ended for good: nothing renews it. */
-export function isOver(object: Credentialed, { inputs }: Pick<Recorded, 'inputs'>, now: Date): boolean {
+/** Whether its end has come, and nothing renews it. */
+export function hasEndedForGood(object: Credentialed, { inputs }: Pick<Recorded, 'inputs'>, now: Date): boolean {
   return isExpired(inputs, now) && renewTimeOf(object, inputs) === undefined;
 }
 

@@ -1,17 +1,14 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Verdict } from '../api/conditions.ts';
 import { type Credentialed, mostPrevious } from '../api/credentialed.ts';
 import type { Inputs } from '../api/inputs.ts';
-import type { Change } from './change.ts';
 import { afterCopies, heldByCopies } from './copies.ts';
 import { deletion, revocation, revokedVerdict, withoutBotUser } from './credential-end.ts';
-import { isListedInvalid, issue, overlapSecondsOf, reissue } from './credential-issue.ts';
+import { issue, overlapSecondsOf, reissue } from './credential-issue.ts';
 import { paused } from './credential-pause.ts';
-import { awaitsRenewal, isRendered, revise } from './credential-revision.ts';
+import { awaitsRenewal, isRendered } from './credential-revision.ts';
 import { rolloutStep } from './credential-rollout.ts';
 import {
   type Found,
-  isOfIssuer,
   lacksKey,
   type Observed,
   type OwnSecret,
@@ -29,25 +26,16 @@ import {
   nextTime,
   type Recorded,
   recordOf,
-  renewTimeOf,
   retryTime,
   revisionOf,
   statusWrite,
 } from './credential-status.ts';
-import {
-  heldBack,
-  isOver,
-  issuedWith,
-  refusal,
-  report,
-  secretInUse,
-  stalled,
-  verdictOf,
-} from './credential-verdict.ts';
+import { upkeep } from './credential-upkeep.ts';
+import { hasEndedForGood, heldBack, issuedWith, refusal, report, secretInUse, stalled } from './credential-verdict.ts';
 import { differ } from './digest.ts';
-import { type Wish, withinOf } from './grant.ts';
+import { withinOf } from './grant.ts';
 import { afterListing } from './listing.ts';
-import { isLabelled, type Marks, marksOf, renderingOf } from './secret-metadata.ts';
+import { type Marks, marksOf } from './secret-metadata.ts';
 
 /** How often a Secret that is not ours is looked at again: no watch covers it. */
 const foreignSecretPollSeconds = 15;
@@ -125,7 +113,7 @@ function taken(
 ): Step {
   const { object } = seen;
   const hasRoom = livePrevious(object, now).length < mostPrevious;
-  if (record === undefined || isOver(object, record, now) || object.spec.secret.onLost === 'Stall' || !hasRoom)
+  if (record === undefined || hasEndedForGood(object, record, now) || object.spec.secret.onLost === 'Stall' || !hasRoom)
     return report(seen, verdict, now, foreignSecretPollSeconds);
   if (!secret.confirmed) return { do: 'confirm', what: 'secret' };
   const lasting = Object.entries(object.status ?? {}).filter(([field]) => seen.kind.lasting.includes(field));
@@ -137,7 +125,7 @@ function taken(
 function noSecret(seen: Found, secret: { confirmed: boolean }, record: Recorded | undefined, now: Date): Step {
   const { object, earlierClaim } = seen;
   // The end of a credential without rotation is its end: losing its Secret gives it no new life.
-  if (record !== undefined && isOver(object, record, now)) return service(seen, record, now);
+  if (record !== undefined && hasEndedForGood(object, record, now)) return upkeep(seen, record, now);
   // Before "lost" is believed, and before a name is tried again that was somebody else's the last time.
   const doubtful = record !== undefined || hasReason(object, 'SecretNotOwned') || hasReason(object, 'SecretInUse');
   if (doubtful && !secret.confirmed) return { do: 'confirm', what: 'secret' };
@@ -154,14 +142,14 @@ function ownSecret(seen: Found, secret: OwnSecret, record: Recorded | undefined,
   if (record === undefined) return issue(seen, record, 'edited', now); // ours, and nothing that it says is still true
   const rendered =
     marks !== undefined && isRendered(seen, marks.inputs, record.inputs) && !differ(digest, marks.inputs.digest);
-  const over = isOver(object, record, now);
-  if (over && !(rendered && marks.inputs.expiresAt !== record.inputs.expiresAt)) return service(seen, record, now);
+  const ended = hasEndedForGood(object, record, now);
+  if (ended && !(rendered && marks.inputs.expiresAt !== record.inputs.expiresAt)) return upkeep(seen, record, now);
   const older = marks !== undefined && (marks.revision !== record.revision || marks.tokenID !== record.tokenID);
   if (older) return reissue(seen, record, 'lost', now);
   if (rendered && !awaitsRenewal(object, marks.inputs, now)) return takeOver(seen, secret, marks, now);
-  if (rendered) return service(seen, record, now);
+  if (rendered) return upkeep(seen, record, now);
   if (differ(digest, record.inputs.digest)) return reissue(seen, record, 'edited', now);
-  return service(seen, record, now);
+  return upkeep(seen, record, now);
 }
 
 /** What the Secret says of a credential of this object; an id of another object or revision was put there by somebody else. */
@@ -185,37 +173,4 @@ function takeOver(seen: Found, secret: OwnSecret, marks: Marks & { inputs: Input
   const because = object.status?.tokenID === marks.tokenID ? 'state' : 'issued';
   const write = statusWrite(object, status, issuedWith(seen, marks.inputs, now), now, because);
   return write ?? { do: 'rest', until: nextTime(object, now) };
-}
-
-/** The Secret is as recorded, or past caring for: changes, renewal, entries, metadata, and else rest. */
-function service(seen: Found, record: Recorded, now: Date): Step {
-  const { object, secret, principal, confirmed } = seen;
-  const { grant } = principal;
-  if (principal.state === 'found' && record.inputs.botUser?.uid !== principal.uid) {
-    if (!confirmed.principal) return { do: 'confirm', what: 'principal' };
-    if (!grant.allowed) return revocation(seen, grant.blocked, now); // what it was issued for is gone
-  }
-  const isAnew = principal.issuerUID !== undefined && !isOfIssuer(seen, record.inputs);
-  if (isAnew && !confirmed.issuer) return { do: 'confirm', what: 'issuer' };
-  const change = grant.allowed ? changeOf(seen, record, grant.value, now) : 'none';
-  if (change !== 'none') return issue(seen, record, change, now);
-  if (grant.allowed && !isOver(object, record, now) && isListedInvalid(seen, record))
-    return issue(seen, record, 'lost', now);
-  const revision = revise(seen, record, now);
-  if (revision !== undefined) return revision;
-  const renewAt = renewTimeOf(object, record.inputs);
-  if (renewAt !== undefined && renewAt <= now) return issue(seen, record, 'renewal', now);
-  if (secret.state === 'ours' && !isOver(object, record, now)) {
-    if (secret.unreadable) return reissue(seen, record, 'edited', now);
-    if (!isDeepStrictEqual(record.inputs.secret.data, renderingOf(object).data))
-      return { do: 'render', over: secret, record, inputs: record.inputs };
-    if (!isLabelled(secret.metadata, seen, record)) return { do: 'label', over: secret, record };
-  }
-  return report(seen, verdictOf(seen, record, grant, now), now);
-}
-
-/** What has ended for good gets a new life from its own spec only, not from an edit of its bot or issuer. */
-function changeOf({ kind, object }: Found, record: Recorded, wish: Wish, now: Date): Change {
-  const over = isOver(object, record, now);
-  return over ? kind.ownChangeOf(record.inputs, wish) : kind.changeOf(record.inputs, wish);
 }
