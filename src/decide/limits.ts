@@ -1,5 +1,6 @@
 import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
 import { parseDuration } from '../api/durations.ts';
+import type { limitLists } from '../api/limits.ts';
 
 /** What a consumer asks for, in the terms in which issuers set ceilings: each kind asks for some of it. */
 export interface Ask {
@@ -26,81 +27,49 @@ export interface Excess {
   ceiling: string;
 }
 
-/** Which field wishes, and the first of its wishes that is above the ceiling. */
+/** A list of globs in `limits`: which field of the consumer wishes for something of its kind, and for what. */
 interface Ceiling {
   field: string | ((ask: Ask) => string);
-  above: (ask: Ask, limits: Limits) => string | undefined;
+  wishes: (ask: Ask) => readonly string[];
 }
 
-/** In the order in which people are told. A ceiling that is new in the API does not compile before it has its entry here. */
-const ceilings: { readonly [Name in keyof Limits]-?: Ceiling } = {
-  maxLifetime: { field: 'spec.expiresIn', above: longerThan(({ maxLifetime }) => maxLifetime) },
-  usernames: {
-    field: 'spec.name',
-    above: outside(
-      ({ usernames }) => usernames,
-      ask => (ask.name === undefined ? [] : [ask.name]),
-    ),
-  },
+/** In the order in which people are told. A list that is new in the API does not compile before it has its entry here. */
+const ceilings: { readonly [Name in keyof typeof limitLists]: Ceiling } = {
+  usernames: { field: 'spec.name', wishes: ({ name }) => (name === undefined ? [] : [name]) },
   projects: {
-    field: ask => (ask.isSystem === true ? 'spec.projects' : 'spec.project'),
-    above: outside(
-      ({ projects }) => projects,
-      ask => (ask.permissions ?? []).map(({ project }) => project),
-    ),
+    field: ({ isSystem }) => (isSystem === true ? 'spec.projects' : 'spec.project'),
+    wishes: ({ permissions = [] }) => permissions.map(({ project }) => project),
   },
   permissions: {
-    field: ask => (ask.isSystem === true ? 'spec.projects[].permissions' : 'spec.permissions'),
-    above: outside(
-      ({ permissions }) => permissions,
-      ask => (ask.permissions ?? []).flatMap(({ permissions }) => permissions),
-    ),
+    field: ({ isSystem }) => (isSystem === true ? 'spec.projects[].permissions' : 'spec.permissions'),
+    wishes: ({ permissions: wanted = [] }) => wanted.flatMap(({ permissions }) => permissions),
   },
-  scopes: {
-    field: 'spec.scopes',
-    above: outside(
-      ({ scopes }) => scopes,
-      ask => ask.scopes ?? [],
-    ),
-  },
+  scopes: { field: 'spec.scopes', wishes: ({ scopes = [] }) => scopes },
   identities: {
     field: "the BotUser's spec.identities",
-    above: outside(
-      ({ identities }) => identities,
-      ask => (ask.identities ?? []).map(({ service, id }) => `${service}/${id}`),
-    ),
+    wishes: ({ identities = [] }) => identities.map(({ service, id }) => `${service}/${id}`),
   },
 };
 
 /** The first wish that is above a ceiling. A list that a ClusterTokenIssuer leaves out allows nothing of its kind. */
 export function excessOf(ask: Ask, limits: Limits): Excess | undefined {
-  for (const [name, { field, above }] of Object.entries(ceilings)) {
-    const wish = above(ask, limits);
+  const { maxLifetime, ...rest } = limits;
+  const lists: Readonly<Record<string, readonly string[]>> = rest;
+  if (maxLifetime !== undefined && isLonger(ask.expiresIn, maxLifetime))
+    return { field: 'spec.expiresIn', wish: ask.expiresIn, ceiling: `limits.maxLifetime ${maxLifetime}` };
+  for (const [name, { field, wishes }] of Object.entries(ceilings)) {
+    const allowed = lists[name] ?? [];
+    const wish = wishes(ask).find(each => !allowed.some(glob => matches(each, glob, ask.namespace)));
+    if (wish === undefined) continue;
     const of = typeof field === 'string' ? field : field(ask);
-    if (wish !== undefined)
-      return { field: of, wish, ceiling: `limits.${name} ${textOf(limits[name as keyof Limits])}` };
+    return { field: of, wish, ceiling: `limits.${name} [${allowed.join(', ')}]` };
   }
   return undefined;
 }
 
-function textOf(limit: string | readonly string[] = []): string {
-  return typeof limit === 'string' ? limit : `[${limit.join(', ')}]`;
-}
-
-function longerThan(ceiling: (limits: Limits) => string | undefined): Ceiling['above'] {
-  return ({ expiresIn }, limits) => {
-    const most = parseDuration(ceiling(limits) ?? 'never');
-    const wish = parseDuration(expiresIn);
-    return most === 'never' || (wish !== 'never' && wish <= most) ? undefined : expiresIn;
-  };
-}
-
-function outside(
-  globs: (limits: Limits) => readonly string[] | undefined,
-  wishes: (ask: Ask) => readonly string[],
-): Ceiling['above'] {
-  return (ask, limits) =>
-    wishes(ask).find(wish => !(globs(limits) ?? []).some(glob => matches(wish, glob, ask.namespace)));
+function isLonger(wish: string, most: string): boolean {
+  const [wished, allowed] = [parseDuration(wish), parseDuration(most)];
+  return allowed !== 'never' && (wished === 'never' || wished > allowed);
 }
 
 /** `*` stands for any run of characters, `{namespace}` for the consumer's namespace; everything else for itself. */
