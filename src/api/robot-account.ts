@@ -158,6 +158,25 @@ export function accountNameOf(robot: RobotAccount): string {
   return project === undefined ? robotNameOf(robot) : `${project}+${robotNameOf(robot)}`;
 }
 
+/** The projects that the spec names, in one form for robots of one and of several. Permissions that are left out stay so. */
+export function projectsOf({ project, permissions, projects = [] }: RobotAccount['spec']) {
+  return project === undefined ? projects : [{ name: project, ...(permissions && { permissions }) }];
+}
+
+/**
+ * What was allowed (the status says) less what the spec has taken away since: that counts at once. A project whose permissions
+ * the spec leaves out keeps all of them. Undefined where nothing was allowed yet.
+ */
+export function permissionsInForce(spec: RobotAccount['spec'], status: RobotAccount['status']) {
+  const named = new Map(projectsOf(spec).map(({ name, permissions }) => [name, permissions]));
+  return status?.permissions
+    ?.filter(({ project }) => named.has(project))
+    .map(each => {
+      const asked = new Set<string>(named.get(each.project) ?? each.permissions);
+      return { ...each, permissions: each.permissions.filter(permission => asked.has(permission)) };
+    });
+}
+
 export const robotAccountKind = defineKind<RobotAccount>({
   kind: 'RobotAccount',
   plural: 'robotaccounts',

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { timestamp } from '../api/conditions.ts';
 import type { Inputs, RobotInputs } from '../api/inputs.ts';
-import type { RobotAccount } from '../api/robot-account.ts';
+import { permissionsInForce, type RobotAccount } from '../api/robot-account.ts';
 import { askedChange, type Change, commonChange, lifeChange, strictest, timeOf } from './change.ts';
 import { issuerUIDOf } from './credential-status.ts';
 import { type RobotWish, type VerifierKeys, wholeEnd } from './grant.ts';
@@ -140,14 +140,9 @@ function madeOf(robot: RobotAccount, recorded: RobotInputs): object {
   return { id, fullName: username, createdAt, expiresAt: withNearerEnd(recorded, robot).expiresAt };
 }
 
-/** What is in force and still in the spec. One that names no permissions takes none away. */
-function stillServed({ project, permissions, projects = [] }: RobotAccount['spec'], status: RobotAccount['status']) {
-  const named = project === undefined ? projects : [{ name: project, permissions }];
-  const inForce = status?.permissions?.flatMap(each => {
-    const wish = named.find(({ name }) => name === each.project);
-    const still = (word: string) => wish?.permissions?.some(permission => permission === word) ?? true;
-    return wish === undefined ? [] : [{ ...each, permissions: each.permissions.filter(still) }];
-  });
-  const all = new Set(inForce?.flatMap(each => each.permissions));
-  return { permissions: inForce, withoutEffect: status?.withoutEffect?.filter(word => all.has(word)) };
+/** Without a wish that may be served. */
+function stillServed(spec: RobotAccount['spec'], status: RobotAccount['status']) {
+  const permissions = permissionsInForce(spec, status);
+  const all = new Set(permissions?.flatMap(each => each.permissions));
+  return { permissions, withoutEffect: status?.withoutEffect?.filter(word => all.has(word)) };
 }

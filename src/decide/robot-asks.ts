@@ -1,6 +1,6 @@
 import type { IssuerOf } from '../api/cluster-token-issuer.ts';
 import { permissions as allPermissions, type Permission } from '../api/permissions.ts';
-import { type RobotAccount, robotNameOf } from '../api/robot-account.ts';
+import { projectsOf, type RobotAccount, robotNameOf } from '../api/robot-account.ts';
 import type { RobotWish } from './grant.ts';
 import { type Excess, excessOf } from './limits.ts';
 
@@ -18,9 +18,7 @@ export function robotExcess(robot: RobotAccount, { spec }: IssuerOf<'registry'>)
 
 /** By project, in one order whatever order the spec has. */
 export function permissionsOf(robot: RobotAccount): RobotWish['robot']['permissions'] {
-  const { project, permissions, projects = [] } = robot.spec;
-  const named = project === undefined ? projects : [{ name: project, ...(permissions && { permissions }) }];
-  const all = named.map(each =>
+  const all = projectsOf(robot.spec).map(each =>
     each.permissions === undefined
       ? { project: each.name, permissions: defaultOf(robot, each.name), defaulted: true as const }
       : { project: each.name, permissions: inOrder(each.permissions) },

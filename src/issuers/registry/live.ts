@@ -1,7 +1,7 @@
 import { parseDuration } from '../../api/durations.ts';
 import { type Inputs, parseInputs, parseInputsText, type RobotInputs } from '../../api/inputs.ts';
 import { inputsAnnotation, ownerUIDAnnotation, revisionAnnotation } from '../../api/names.ts';
-import { accountNameOf, type RobotAccount } from '../../api/robot-account.ts';
+import { accountNameOf, permissionsInForce, type RobotAccount } from '../../api/robot-account.ts';
 import type { Account } from './account.ts';
 import { type Grant, isPermission } from './permissions.ts';
 import type { LiveVerifier } from './verifiers.ts';
@@ -102,14 +102,8 @@ function robotInputs(inputs: Inputs | undefined): RobotInputs | undefined {
 }
 
 function grantsOf({ spec, status }: RobotAccount): Grant[] {
-  const { project, permissions } = spec;
-  const wished = project === undefined ? (spec.projects ?? []) : [{ name: project, permissions }];
-  return (status?.permissions ?? []).flatMap(inForce => {
-    const wish = wished.find(({ name }) => name === inForce.project);
-    if (wish === undefined) return [];
-    const still = (word: string) => wish.permissions?.some(permission => permission === word) ?? true;
-    return [{ project: inForce.project, permissions: inForce.permissions.filter(isPermission).filter(still) }];
-  });
+  const inForce = permissionsInForce(spec, status) ?? [];
+  return inForce.map(({ project, permissions }) => ({ project, permissions: permissions.filter(isPermission) }));
 }
 
 function earliest(...times: readonly (string | Date | undefined)[]): Date | undefined {
