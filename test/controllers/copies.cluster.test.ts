@@ -15,7 +15,7 @@ import { clientBehindProxy, clientFor } from '../kube/follower.ts';
 import { silent } from '../kube/local-server.ts';
 
 const cluster = sharedCluster();
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(600_000);
 const token = copied();
 const stale = { uid: 'stale', resourceVersion: '1', creationTimestamp: '' };
 

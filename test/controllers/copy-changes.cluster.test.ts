@@ -14,7 +14,7 @@ import { clientBehindProxy } from '../kube/follower.ts';
 import { silent } from '../kube/local-server.ts';
 
 const cluster = sharedCluster();
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(600_000);
 const token = copied();
 const stale = { uid: 'stale', resourceVersion: '1', creationTimestamp: '' };
 

@@ -14,7 +14,7 @@ import { clientFor } from '../kube/follower.ts';
 import { silent } from '../kube/local-server.ts';
 
 const cluster = sharedCluster();
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(600_000);
 const minuteLater = new Date(later(60));
 const going = deleting(served);
 const name = `${uid}.issuer-uid`;

@@ -7,7 +7,7 @@ import { clientFor } from '../kube/follower.ts';
 import { newKey } from './verifier-key-place.ts';
 
 const cluster = sharedCluster();
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(600_000);
 const revealed = (keys: ReadonlyMap<number, SecretValue>) =>
   Object.fromEntries([...keys].map(([number, key]) => [number, key.reveal()]));
 

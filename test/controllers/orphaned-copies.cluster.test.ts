@@ -14,7 +14,7 @@ import { silent } from '../kube/local-server.ts';
 import { RegistryPlace } from './registry-place.ts';
 
 const cluster = sharedCluster();
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(600_000);
 
 /** A robot that no cache shows, and a copy of its Secret, listed by the ServiceAccount `builder`. */
 async function setUp() {

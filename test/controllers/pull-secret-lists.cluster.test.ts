@@ -7,7 +7,7 @@ import { forward, refuse } from '../faults/proxy.ts';
 import { clientBehindProxy, clientFor } from '../kube/follower.ts';
 
 const cluster = sharedCluster();
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(600_000);
 
 async function account(imagePullSecrets?: readonly { name: string }[]) {
   const ref = { namespace: await cluster.namespace(), name: 'builder' };

@@ -19,7 +19,7 @@ import { type Api, eventually, sharedCluster } from '../cluster/cluster.ts';
 const cluster = sharedCluster();
 const log = createLog('silent', 'json');
 const issuersPath = '/apis/botmint.dev/v1alpha1/clustertokenissuers';
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(600_000);
 const day = 24 * 3600 * 1000;
 
 /** The clock of a test: years go by at once, and deadlines do not move. */

@@ -16,7 +16,7 @@ import { silent } from '../kube/local-server.ts';
 
 // The objects are on a real API server. The issuer is a stand-in that fails as backends do: the one that is embedded cannot.
 const cluster = sharedCluster();
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(600_000);
 const start = new Date('2026-12-01T00:00:00Z');
 const later = (seconds: number) => new Date(start.getTime() + seconds * 1000);
 

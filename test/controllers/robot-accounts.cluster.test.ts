@@ -8,7 +8,7 @@ import { Verifiers } from '../../src/issuers/registry/verifiers.ts';
 import { eventually } from '../cluster/cluster.ts';
 import { RegistryPlace } from './registry-place.ts';
 
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(600_000);
 
 /** A robot of ninety days as this replica sees it, with a secret of its own or a generated one. */
 async function robotOf(own?: string) {

@@ -6,7 +6,7 @@ import { clientFor } from '../kube/follower.ts';
 import { RegistryPlace } from './registry-place.ts';
 
 const cluster = sharedCluster();
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(600_000);
 
 /** A namespace with operators that number the robots of one issuer. */
 async function place() {

@@ -17,7 +17,7 @@ import { fresh } from '../decide/healthy.ts';
 
 const cluster = sharedCluster();
 const log = createLog('silent', 'json');
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(600_000);
 let api: Api;
 
 beforeAll(async () => {

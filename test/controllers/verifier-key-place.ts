@@ -18,7 +18,7 @@ import { silent } from '../kube/local-server.ts';
 import { RegistryPlace } from './registry-place.ts';
 
 const cluster = sharedCluster();
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(600_000);
 /** A key for verifiers, as it is written into the operator's Secret. */
 export const newKey = () => randomBytes(32).toString('base64');
 

@@ -40,7 +40,7 @@ test.each<[string, 1 | 2, fc.Arbitrary<Happening>]>([
       { numRuns: walks },
     );
   },
-  60_000,
+  180_000,
 );
 
 test.each<[string, Happening[]]>([

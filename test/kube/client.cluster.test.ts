@@ -8,7 +8,7 @@ import { forward, isWrite, refuse } from '../faults/proxy.ts';
 import { clientBehindProxy, clientFor, follow } from './follower.ts';
 
 const cluster = sharedCluster();
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(600_000);
 
 async function setUp() {
   const namespace = await cluster.namespace();

@@ -7,7 +7,7 @@ import { drop, forward, refuse } from '../faults/proxy.ts';
 import { calls, clientBehindProxy, clientFor, follow } from './follower.ts';
 
 const cluster = sharedCluster();
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(600_000);
 
 async function setUp() {
   const namespace = await cluster.namespace();
