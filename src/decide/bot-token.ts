@@ -2,11 +2,11 @@ import type { BotToken } from '../api/bot-token.ts';
 import type { TokenInputs } from '../api/inputs.ts';
 import { askedChange, type Change, commonChange, endChange, lifeChange, setChange, strictest } from './change.ts';
 import type { TokenWish } from './grant.ts';
-import type { CredentialKind } from './kind.ts';
+import type { KindOf } from './kind.ts';
 import { overlapAfterChangeSeconds } from './times.ts';
 
 /** BotToken: the credential of a BotUser, whose end is the token's. */
-export const botTokens: CredentialKind = {
+export const botTokens: KindOf<BotToken, TokenInputs, TokenWish> = {
   name: 'BotToken',
   whenEnded: 'set spec.rotation, or make a new BotToken',
   whenCutShort: "with its BotUser: move the BotUser's spec.notAfter",
@@ -22,10 +22,8 @@ export const botTokens: CredentialKind = {
     edited: overlapAfterChangeSeconds,
   },
   knows: ({ robot }) => robot === undefined,
-  changeOf: (recorded, wish) =>
-    recorded.robot === undefined && wish.robot === undefined ? changeOf(recorded, wish) : 'none',
-  ownChangeOf: (recorded, wish) =>
-    recorded.robot === undefined && wish.robot === undefined ? ownChangeOf(recorded, wish) : 'none',
+  changeOf,
+  ownChangeOf,
   revised: (_, recorded) => recorded,
   revisable: [],
   revisableOfRobot: [],

@@ -137,7 +137,7 @@ function restartTrouble(seen: Observed, now: Date): string | undefined {
 /** What the status says of what is recorded, and of what is wished for beside the credential. */
 function servedBy({ kind, object, principal }: Observed): object {
   const record = recordOf(object);
-  if (record === 'unknown' || !speaks(principal)) return {};
+  if (record === 'unknown' || (record && !kind.knows(record.inputs)) || !speaks(principal)) return {};
   return kind.served(object, record?.inputs, withinOf(principal.grant));
 }
 

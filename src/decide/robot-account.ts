@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { timestamp } from '../api/conditions.ts';
-import type { Inputs, RobotInputs } from '../api/inputs.ts';
+import type { RobotInputs } from '../api/inputs.ts';
 import { permissionsInForce, type RobotAccount } from '../api/robot-account.ts';
 import { askedChange, type Change, commonChange, lifeChange, strictest, timeOf } from './change.ts';
 import { issuerUIDOf } from './credential-status.ts';
 import { type RobotWish, type VerifierKeys, wholeEnd } from './grant.ts';
-import type { CredentialKind } from './kind.ts';
+import type { KindOf } from './kind.ts';
 import { sourceChange, withSource } from './own-secret.ts';
 import { endOf } from './times.ts';
 
@@ -13,35 +13,25 @@ import { endOf } from './times.ts';
  * RobotAccount: an account that speaks for itself. Its issuer keeps only a verifier of its secret, so what it may do and how
  * long it lives is changed without a new one.
  */
-export const robotAccounts: CredentialKind = {
+export const robotAccounts: KindOf<RobotAccount, RobotInputs, RobotWish> = {
   name: 'RobotAccount',
   whenEnded: 'set spec.rotation, a longer spec.expiresIn or a later spec.notAfter',
   whenCutShort: 'with the robot: move spec.notAfter',
   issuerType: 'registry',
   overlaps: { first: 0, renewal: 0, rotated: 0, widened: 0, narrowed: 0, replaced: 0, lost: 0, edited: 0 },
   knows: ({ robot }) => robot !== undefined,
-  changeOf: (recorded, wish) =>
-    recorded.robot === undefined || wish.robot === undefined
-      ? 'none'
-      : strictest(commonChange(recorded, wish), ownChangeOf(recorded, wish)),
-  ownChangeOf: (recorded, wish) =>
-    recorded.robot === undefined || wish.robot === undefined ? 'none' : ownChangeOf(recorded, wish),
-  revised: (object, recorded, wish, keys) => {
-    if (recorded.robot === undefined) return recorded;
-    if (wish?.robot === undefined) return withNewVerifier(withNearerEnd(recorded, object as RobotAccount), keys);
-    const { robot } = wish;
-    return withNewVerifier(withSource(withEnd({ ...recorded, host: robot.host }, wish), robot), keys);
-  },
+  changeOf: (recorded, wish) => strictest(commonChange(recorded, wish), ownChangeOf(recorded, wish)),
+  ownChangeOf,
+  revised: (robot, recorded, wish, keys) =>
+    withNewVerifier(wish === undefined ? withNearerEnd(recorded, robot) : asWished(recorded, wish), keys),
   revisable: ['expiresIn', 'notAfter', 'expiresAt', 'host'],
   revisableOfRobot: ['verifier', 'verifierKey', 'source'],
-  needsCredential: ({ robot }) => robot?.verifier === toBeMade,
+  needsCredential: ({ robot }) => robot.verifier === toBeMade,
   isRevision: (made, recorded, revised, keys) =>
-    made.robot !== undefined &&
-    recorded.robot !== undefined &&
     isVerifierOf(made, recorded, keys) &&
-    [recorded, revised].some(({ robot }) => isDeepStrictEqual(made.robot.source, robot?.source)),
+    [recorded, revised].some(({ robot }) => isDeepStrictEqual(made.robot.source, robot.source)),
   lasting: ['id', 'fullName', 'createdAt', 'enabled', 'permissions', 'withoutEffect', 'lastUsed'],
-  served: (object, recorded, wish) => served(object as RobotAccount, recorded, wish?.robot),
+  served: (robot, recorded, wish) => served(robot, recorded, wish?.robot),
 };
 
 /** The number that a robot has at this issuer, also while its secret is lost. */
@@ -88,6 +78,11 @@ function isVerifierOf({ robot: made }: RobotInputs, recorded: RobotInputs, keys:
   return made.verifierKey === number && keys.numberOf(made.verifier) === number;
 }
 
+/** With all that comes with the same secret. */
+function asWished(recorded: RobotInputs, wish: RobotWish): RobotInputs {
+  return withSource(withEnd({ ...recorded, host: wish.robot.host }, wish), wish.robot);
+}
+
 /** The end moves with the spec, counted from the issue of the secret. */
 function withEnd(
   recorded: RobotInputs,
@@ -119,9 +114,9 @@ function withNearerEnd(recorded: RobotInputs, { spec }: RobotAccount): RobotInpu
  * taken away since: for less nobody has to ask. It is never read out of the Secret: who may edit that must not give a robot
  * more than its spec does. What another issuer has allowed is nothing at this one.
  */
-function served(robot: RobotAccount, recorded: Inputs | undefined, wish: RobotWish['robot'] | undefined): object {
+function served(robot: RobotAccount, recorded: RobotInputs | undefined, wish: RobotWish['robot'] | undefined): object {
   const { spec, status } = robot;
-  const made = recorded?.robot && madeOf(robot, recorded);
+  const made = recorded && madeOf(robot, recorded);
   if (made === undefined && status?.fullName === undefined) return {};
   const isHere = recorded === undefined || recorded.issuer.uid === issuerUIDOf(robot);
   const { permissions, withoutEffect } = (made && wish) ?? stillServed(spec, isHere ? status : undefined);
