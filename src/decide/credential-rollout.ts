@@ -1,5 +1,5 @@
 import { type Observed, type Step, speaks } from './credential-seen.ts';
-import { isPaused, recordOf, type Status, statusWrite } from './credential-status.ts';
+import { isPaused, recordOf, statusWrite } from './credential-status.ts';
 import { isInForce, troubleOf, verdictOf, withTrouble } from './credential-verdict.ts';
 import { nextOfRollout, openRollout } from './rollout.ts';
 
@@ -21,6 +21,6 @@ export function rolloutStep(seen: Observed, now: Date): Step | undefined {
   const next = nextOfRollout(seen, rollout, targets, now);
   if (next.do === 'wait') return undefined;
   if (next.do !== 'record') return next;
-  const fields = { ...object.status, rollout: next.rollout, previous: next.previous } as Status;
+  const fields = { ...object.status, rollout: next.rollout, previous: next.previous };
   return statusWrite(object, fields, withTrouble(verdict, troubleOf(seen, next.trouble, now)), now, 'state');
 }

@@ -11,6 +11,9 @@ import { earliest, renewalTime, warningTime } from './times.ts';
 
 export type Status = NonNullable<Credentialed['status']>;
 
+/** A status to be written: a field that is undefined is left out of it. */
+export type StatusFields = { readonly [Field in keyof Status]: Status[Field] | undefined };
+
 /** What the status records of the credential in force. */
 export interface Recorded {
   revision: number;
@@ -75,7 +78,7 @@ export function issuedStatus(
   secret: { name: string; uid: string; resourceVersion: string | undefined },
   { tokenID, revision, inputs }: Marks & { inputs: Inputs },
   now: Date,
-): Status {
+): StatusFields {
   const { retry: _, revokedAt: __, issuerUID: ___, ...old } = object.status ?? {};
   const { resourceVersion } = secret;
   return {
@@ -90,7 +93,7 @@ export function issuedStatus(
       inputs,
       secret: { name: secret.name, uid: secret.uid, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
     },
-  } as Status;
+  };
 }
 
 /**
@@ -121,17 +124,17 @@ function overlapOf({ status }: Credentialed, overlapSeconds: number | undefined,
 }
 
 /** The status after the Secret was lost and its name taken: nothing is in force, and what was lost ends after its overlap (I8). */
-export function lostStatus(object: Credentialed, overlapSeconds: number | undefined, now: Date): Status {
+export function lostStatus(object: Credentialed, overlapSeconds: number | undefined, now: Date): StatusFields {
   const { observedGeneration, conditions, revision } = object.status ?? {};
   const previous = [...livePrevious(object, now), ...overlapOf(object, overlapSeconds, now)];
-  return { observedGeneration, conditions, revision, previous, issuerUID: issuerUIDOf(object) } as Status;
+  return { observedGeneration, conditions, revision, previous, issuerUID: issuerUIDOf(object) };
 }
 
 /** The status without a credential: what was issued is revoked, and the revision stays so that numbers are never given twice. */
-export function revokedStatus(object: Credentialed, now: Date): Status {
+export function revokedStatus(object: Credentialed, now: Date): StatusFields {
   const { observedGeneration, conditions, revision, revokedAt, tokenID } = object.status ?? {};
   const at = revokedAt ?? (tokenID === undefined ? undefined : timestamp(now));
-  return { observedGeneration, conditions, revision, revokedAt: at } as Status;
+  return { observedGeneration, conditions, revision, revokedAt: at };
 }
 
 /** Superseded credentials whose overlap is not over. */
@@ -228,13 +231,13 @@ export function dateOf(text: string | undefined): Date | undefined {
 /** The merge patch that brings the status to these fields and this verdict; undefined when nothing would change. */
 export function statusWrite(
   object: Credentialed,
-  fields: Status,
+  fields: StatusFields,
   verdict: Verdict,
   now: Date,
   because: StatusWrite['because'],
 ): StatusWrite | undefined {
   const { generation = 0 } = object.metadata;
-  const after = { ...object, status: fields };
+  const after = { ...object, status: fields as Status }; // the one cast: what is undefined is not written
   const previous = livePrevious(after, now);
   const old = object.status?.conditions;
   const conditions = conditionsOf(verdict, old, generation, now);

@@ -20,7 +20,6 @@ import {
   recordOf,
   renewTimeOf,
   retryAfter,
-  type Status,
   statusWrite,
   warningTimeOf,
 } from './credential-status.ts';
@@ -166,7 +165,7 @@ export function refusal(
 ): Step {
   const { object } = seen;
   const retry = retryAfter(object, reason, now, operation);
-  const fields = { ...object.status, ...servedBy(seen), retry } as Status;
+  const fields = { ...object.status, ...servedBy(seen), retry };
   const verdict: Verdict = { state: isInForce(seen, record, now) ? 'ready' : 'reconciling', reason, message };
   return statusWrite(object, fields, verdict, now, 'state') ?? { do: 'rest', until: dateOf(retry.at) };
 }
