@@ -19,7 +19,6 @@ const same: TokenWish = {
   replace: undefined,
   withdrawnKeys: [],
 };
-const { changeOf } = botTokens;
 const github = { service: 'github', id: 'acme-ci' };
 
 test.each<[string, Partial<TokenWish>, Change]>([
@@ -45,16 +44,16 @@ test.each<[string, Partial<TokenWish>, Change]>([
   ['an issuer that was made anew', { issuer: { ...same.issuer, uid: 'another' } }, 'narrowed'],
   ['a bot that was made anew', { botUser: { ...botUser, uid: 'another' } }, 'narrowed'],
   ['more of one thing and less of another', { scopes: [...scopes, 'x'], expiresIn: '1d' }, 'narrowed'],
-])('%s', (_, wish, change) => expect(changeOf(inputs, { ...same, ...wish })).toBe(change));
+])('%s', (_, wish, change) => expect(botTokens.changeOf(inputs, { ...same, ...wish })).toBe(change));
 
 test.each<[string, string, Change]>([
   ['from never to an end', '90d', 'narrowed'],
   ['from never to never', 'never', 'none'],
 ])('a life %s', (_, wish, change) => {
-  expect(changeOf({ ...inputs, expiresIn: 'never' }, { ...same, expiresIn: wish })).toBe(change);
+  expect(botTokens.changeOf({ ...inputs, expiresIn: 'never' }, { ...same, expiresIn: wish })).toBe(change);
 });
 
 test('fields of a later version are not looked at', () => {
   const newer = { ...inputs, robotID: 7, botUser: { ...botUser, more: true } };
-  expect(changeOf(newer, same)).toBe('none');
+  expect(botTokens.changeOf(newer, same)).toBe('none');
 });
