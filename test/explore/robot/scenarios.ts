@@ -298,6 +298,14 @@ export const scenarios: readonly Run<RobotAccount>[] = [
     full: { ...both, events: 3 },
   },
   {
+    name: 'the end of a robot comes nearer while its issuer goes',
+    operators: 1,
+    spec: { rotation: undefined } as never,
+    kinds: { 'deletes the issuer': 1, 'wants a shorter life': 1, 'sets an end': 1, 'lets 3 days pass': 1 },
+    events: 3,
+    full: { ...both, late: true },
+  },
+  {
     name: 'the issuer of a robot is made anew',
     ...both,
     operators: 2,
