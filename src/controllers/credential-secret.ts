@@ -1,6 +1,7 @@
 import type { Credentialed } from '../api/credentialed.ts';
 import type { Inputs } from '../api/inputs.ts';
 import type { SecretValue } from '../base/secret-value.ts';
+import type { Operation } from '../decide/credential-retry.ts';
 import {
   type Observed,
   type OwnSecret,
@@ -9,7 +10,6 @@ import {
   type Step,
   secretNameOf,
 } from '../decide/credential-seen.ts';
-import type { Operation } from '../decide/credential-status.ts';
 import type { CredentialKind } from '../decide/kind.ts';
 import { knownOf, readBack } from '../decide/secret-data.ts';
 import { type Owner, renderingOf } from '../decide/secret-metadata.ts';

@@ -7,7 +7,7 @@ import {
 import { inUseFinalizer } from '../api/names.ts';
 import { type RobotAccount, robotAccountKind } from '../api/robot-account.ts';
 import { unreachable } from '../base/errors.ts';
-import { issuerInUse, recordOf } from '../decide/credential-status.ts';
+import { issuerInUse, recordOf } from '../decide/credential-record.ts';
 import { decide } from '../decide/registry-issuer.ts';
 import type { Observed, Step } from '../decide/registry-issuer-seen.ts';
 import { earliest } from '../decide/times.ts';

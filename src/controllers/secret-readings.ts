@@ -1,8 +1,8 @@
 import type { Credentialed } from '../api/credentialed.ts';
 import { ownerAnnotation, ownerUIDAnnotation } from '../api/names.ts';
 import { SecretValue } from '../base/secret-value.ts';
+import { recordOf } from '../decide/credential-record.ts';
 import type { SecretSeen } from '../decide/credential-seen.ts';
-import { recordOf } from '../decide/credential-status.ts';
 import { digestOf } from '../decide/digest.ts';
 import type { Metadata, Secret } from '../kube/core-kinds.ts';
 

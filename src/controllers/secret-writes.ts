@@ -1,8 +1,8 @@
 import type { Credentialed } from '../api/credentialed.ts';
 import type { Inputs } from '../api/inputs.ts';
 import type { SecretValue } from '../base/secret-value.ts';
+import type { Recorded } from '../decide/credential-record.ts';
 import { type OwnSecret, secretNameOf } from '../decide/credential-seen.ts';
-import type { Recorded } from '../decide/credential-status.ts';
 import { digestOf } from '../decide/digest.ts';
 import { knownOf, render } from '../decide/secret-data.ts';
 import { dropped, marksOf, type Owner, renderingOf, wantedMetadata } from '../decide/secret-metadata.ts';

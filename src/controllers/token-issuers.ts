@@ -8,7 +8,7 @@ import {
 import { inUseFinalizer } from '../api/names.ts';
 import { isOlder } from '../api/object.ts';
 import { unreachable } from '../base/errors.ts';
-import { issuerInUse, recordOf } from '../decide/credential-status.ts';
+import { issuerInUse, recordOf } from '../decide/credential-record.ts';
 import { decide } from '../decide/issuer.ts';
 import {
   type KeySecretSeen,

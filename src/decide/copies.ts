@@ -1,8 +1,9 @@
 import type { Credentialed } from '../api/credentialed.ts';
 import type { CopiesSeen, CopyChange, CopySeen } from './copies-seen.ts';
 import { type CopyMarks, type CopySource, copyMarksOf, isCopyLabelled } from './copy-metadata.ts';
+import { recordOf, revisionOf } from './credential-record.ts';
 import type { Observed, Step } from './credential-seen.ts';
-import { isPaused, livePrevious, recordOf, revisionOf } from './credential-status.ts';
+import { isPaused, livePrevious } from './credential-status.ts';
 import { differ } from './digest.ts';
 import { handOverTime } from './hand-over.ts';
 import { marksOf } from './secret-metadata.ts';

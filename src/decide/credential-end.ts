@@ -1,14 +1,9 @@
 import type { Reason, Verdict } from '../api/conditions.ts';
 import { replaceAnnotation, rotateAnnotation } from '../api/names.ts';
+import type { Recorded } from './credential-record.ts';
+import { retryTime } from './credential-retry.ts';
 import type { Observed, OwnSecret, PrincipalSeen, Step } from './credential-seen.ts';
-import {
-  hasFinalizer,
-  livePrevious,
-  type Recorded,
-  retryTime,
-  revokedStatus,
-  statusWrite,
-} from './credential-status.ts';
+import { hasFinalizer, livePrevious, revokedStatus, statusWrite } from './credential-status.ts';
 import { refusal } from './credential-verdict.ts';
 
 // The end of a credential: the spec alone has already made it dead (section 3 of the design); the Secret is taken away.

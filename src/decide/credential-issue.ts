@@ -1,8 +1,9 @@
 import { mostPrevious } from '../api/credentialed.ts';
 import { parseDuration } from '../api/durations.ts';
 import { rotateAnnotation } from '../api/names.ts';
+import { type Recorded, revisionOf } from './credential-record.ts';
 import { type Found, type IssueCause, type Step, secretNameOf } from './credential-seen.ts';
-import { hasFinalizer, livePrevious, type Recorded, revisionOf } from './credential-status.ts';
+import { hasFinalizer, livePrevious } from './credential-status.ts';
 import { isInForce, report, stalled, verdictOf } from './credential-verdict.ts';
 
 /** What was lost or edited is issued anew, unless its owner wants to see to it. Who asks for a new credential gets one. */

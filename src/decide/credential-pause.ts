@@ -1,8 +1,9 @@
 import { conditionsOf, pausedConditions, reasons, type Verdict } from '../api/conditions.ts';
 import { pausedAnnotation } from '../api/names.ts';
 import { mergePatch } from '../base/merge-patch.ts';
+import type { Recorded } from './credential-record.ts';
 import { type Found, lacksKey, type Step } from './credential-seen.ts';
-import { hasReason, nextTime, type Recorded } from './credential-status.ts';
+import { hasReason, nextTime } from './credential-status.ts';
 import { stalled, verdictOf } from './credential-verdict.ts';
 
 /** Says that the object is paused, and what the spec has taken away all the same; all else stays as it was, as long as it is true. */

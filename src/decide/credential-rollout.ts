@@ -1,5 +1,6 @@
+import { recordOf } from './credential-record.ts';
 import { type Observed, type Step, speaks } from './credential-seen.ts';
-import { isPaused, recordOf, statusWrite } from './credential-status.ts';
+import { isPaused, statusWrite } from './credential-status.ts';
 import { isInForce, troubleOf, verdictOf, withTrouble } from './credential-verdict.ts';
 import { nextOfRollout, openRollout } from './rollout.ts';
 

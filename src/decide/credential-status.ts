@@ -1,10 +1,10 @@
 import { conditionsOf, pausedConditions, type Reason, timestamp, type Verdict } from '../api/conditions.ts';
 import type { Credentialed } from '../api/credentialed.ts';
 import { type Inputs, parseInputs } from '../api/inputs.ts';
-import { pausedAnnotation, replaceAnnotation, revokeFinalizer, rotateAnnotation } from '../api/names.ts';
+import { pausedAnnotation, revokeFinalizer } from '../api/names.ts';
 import { mergePatch } from '../base/merge-patch.ts';
 import { isCutShort } from './change.ts';
-import { nextRetry, recordedRetry } from './retry.ts';
+import { issuerUIDOf, recordOf } from './credential-record.ts';
 import { heldForConsumers, newRollout, nextLook, openRollout } from './rollout.ts';
 import type { Marks } from './secret-metadata.ts';
 import { earliest, renewalTime, warningTime } from './times.ts';
@@ -14,62 +14,12 @@ export type Status = NonNullable<Credentialed['status']>;
 /** A status to be written: a field that is undefined is left out of it. */
 export type StatusFields = { readonly [Field in keyof Status]: Status[Field] | undefined };
 
-/** What the status records of the credential in force. */
-export interface Recorded {
-  revision: number;
-  tokenID: string;
-  inputs: Inputs;
-  secretUID: string;
-  /** The Secret's resourceVersion at which its data was known to be what was written. */
-  resourceVersion: string | undefined;
-}
-
 /** A write of the status, or undefined when it says all this already. */
 export interface StatusWrite {
   do: 'write-status';
   patch: object;
   because: 'issued' | 'revoked' | 'state';
   verdict: Verdict;
-}
-
-/**
- * The record; undefined when there is none, `unknown` when it is in a form that this version does not know. One of another UID
- * came with a restored backup: it says nothing of this object, whose own Secret is still to come.
- */
-export function recordOf(object: Credentialed): Recorded | 'unknown' | undefined {
-  const { issued, tokenID, revision } = object.status ?? {};
-  if (issued === undefined) return undefined;
-  const inputs = parseInputs(issued.inputs);
-  if (inputs === undefined || tokenID === undefined || revision === undefined) return 'unknown';
-  if (!isOwnID(object, tokenID)) return undefined;
-  return { revision, tokenID, inputs, secretUID: issued.secret.uid, resourceVersion: issued.secret.resourceVersion };
-}
-
-/** The highest revision that was given to this object. */
-export function revisionOf(object: Credentialed): number {
-  const { tokenID, revision = 0 } = object.status ?? {};
-  return tokenID === undefined || isOwnID(object, tokenID) ? revision : 0;
-}
-
-function isOwnID({ metadata }: Credentialed, tokenID: string): boolean {
-  return tokenID.startsWith(`${metadata.uid}.`);
-}
-
-/** The issuer of the credential in force; undefined where there is none, and for a record that cannot be read. */
-export function issuerOf(object: Credentialed): Inputs['issuer'] | undefined {
-  const record = recordOf(object);
-  return record === undefined || record === 'unknown' ? undefined : record.inputs.issuer;
-}
-
-/** The issuer (UID) of all that the status says: of the credential in force, or of what is left of one that was lost. */
-export function issuerUIDOf(object: Credentialed): string | undefined {
-  return issuerOf(object)?.uid ?? object.status?.issuerUID;
-}
-
-/** The issuer (UID) on which a credential of the object depends: the one in force, or one that was lost, in its overlap. */
-export function issuerInUse(object: Credentialed): string | undefined {
-  const isHeld = issuerOf(object) !== undefined || (object.status?.previous ?? []).length > 0;
-  return isHeld ? issuerUIDOf(object) : undefined;
 }
 
 /** The status with a credential as its Secret names it: copied from there, never from the spec of the moment. */
@@ -152,43 +102,6 @@ export function renewTimeOf(
   if (rotation === undefined || expiresAt === undefined || isCutShort(inputs)) return undefined;
   const life = { issuedAt: new Date(issuedAt), expiresAt: new Date(expiresAt) };
   return renewalTime(life, rotation.renewBefore, object.metadata.uid);
-}
-
-/** What may be refused of the Secret. A refused write holds up no revocation. */
-export type Operation = NonNullable<NonNullable<Status['retry']>['operation']>;
-
-/**
- * When a refused write may be tried again. A change of the spec or of what the annotations ask for clears it: the remedy may
- * be in there. So does a clock that was put right: no attempt is ever put off for so long.
- */
-export function retryTime(object: Credentialed, now: Date, operation: Operation = 'Write'): Date | undefined {
-  const { status, metadata } = object;
-  if (status?.observedGeneration !== metadata.generation || status?.retry?.asked !== askedOf(object)) return undefined;
-  if ((status?.retry?.operation ?? 'Write') !== operation) return undefined;
-  return recordedRetry(status?.retry, now);
-}
-
-/** The note of one more refusal. In the status, so that a restart does not try everything at once. */
-export function retryAfter(
-  object: Credentialed,
-  reason: Reason,
-  now: Date,
-  operation: Operation = 'Write',
-): NonNullable<Status['retry']> {
-  const before = retryTime(object, now, operation) === undefined ? undefined : object.status?.retry;
-  const asked = askedOf(object);
-  return {
-    ...nextRetry(before, reason, now),
-    ...(operation !== 'Write' && { operation }),
-    ...(asked !== undefined && { asked }),
-  };
-}
-
-/** What the annotations ask for, as one text that changes with it. */
-function askedOf({ metadata }: Credentialed): string | undefined {
-  const { [rotateAnnotation]: rotate, [replaceAnnotation]: replace } = metadata.annotations ?? {};
-  const asked = [rotate, replace].map(value => value?.slice(0, 500) ?? '').join(' ');
-  return asked === ' ' ? undefined : asked;
 }
 
 /** Whether the object cannot go without its credential having ended. */

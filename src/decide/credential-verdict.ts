@@ -4,6 +4,8 @@ import type { Credentialed } from '../api/credentialed.ts';
 import type { Inputs } from '../api/inputs.ts';
 import { askedChange, isCutShort } from './change.ts';
 import { copyTrouble } from './copies.ts';
+import { type Recorded, recordOf } from './credential-record.ts';
+import { retryAfter } from './credential-retry.ts';
 import {
   isOfIssuer,
   lacksKey,
@@ -13,16 +15,7 @@ import {
   secretNameOf,
   speaks,
 } from './credential-seen.ts';
-import {
-  dateOf,
-  nextTime,
-  type Recorded,
-  recordOf,
-  renewTimeOf,
-  retryAfter,
-  statusWrite,
-  warningTimeOf,
-} from './credential-status.ts';
+import { dateOf, nextTime, renewTimeOf, statusWrite, warningTimeOf } from './credential-status.ts';
 import { differ } from './digest.ts';
 import { askedBy, type Grant, type Wish, withinOf } from './grant.ts';
 import type { CredentialKind } from './kind.ts';

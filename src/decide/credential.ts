@@ -5,6 +5,8 @@ import { afterCopies, heldByCopies } from './copies.ts';
 import { deletion, revocation, revokedVerdict, withoutBotUser } from './credential-end.ts';
 import { issue, overlapSecondsOf, reissue } from './credential-issue.ts';
 import { paused } from './credential-pause.ts';
+import { type Recorded, recordOf, revisionOf } from './credential-record.ts';
+import { retryTime } from './credential-retry.ts';
 import { awaitsRenewal, isRendered } from './credential-revision.ts';
 import { rolloutStep } from './credential-rollout.ts';
 import {
@@ -24,10 +26,6 @@ import {
   livePrevious,
   lostStatus,
   nextTime,
-  type Recorded,
-  recordOf,
-  retryTime,
-  revisionOf,
   statusWrite,
 } from './credential-status.ts';
 import { upkeep } from './credential-upkeep.ts';

@@ -1,7 +1,8 @@
 import type { BotToken } from '../api/bot-token.ts';
 import type { Inputs } from '../api/inputs.ts';
 import { tokenIDAnnotation } from '../api/names.ts';
-import { issuerUIDOf, livePrevious, recordOf } from './credential-status.ts';
+import { issuerUIDOf, recordOf } from './credential-record.ts';
+import { livePrevious } from './credential-status.ts';
 import type { PublishedKey } from './issuer-seen.ts';
 import { marksOf, type SecretMetadata } from './secret-metadata.ts';
 

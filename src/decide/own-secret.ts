@@ -3,7 +3,7 @@ import type { RobotInputs } from '../api/inputs.ts';
 import { replaceAnnotation } from '../api/names.ts';
 import type { RobotAccount } from '../api/robot-account.ts';
 import { askedChange, type Change } from './change.ts';
-import { type Recorded, recordOf } from './credential-status.ts';
+import { type Recorded, recordOf } from './credential-record.ts';
 import type { Grant, RobotWish } from './grant.ts';
 
 // Secrets of robots that their owners bring. Their values are nowhere in here.

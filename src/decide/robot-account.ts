@@ -3,7 +3,7 @@ import { timestamp } from '../api/conditions.ts';
 import type { RobotInputs } from '../api/inputs.ts';
 import { permissionsInForce, type RobotAccount } from '../api/robot-account.ts';
 import { askedChange, type Change, commonChange, lifeChange, strictest, timeOf } from './change.ts';
-import { issuerUIDOf } from './credential-status.ts';
+import { issuerUIDOf } from './credential-record.ts';
 import { type RobotWish, type VerifierKeys, wholeEnd } from './grant.ts';
 import type { KindOf } from './kind.ts';
 import { sourceChange, withSource } from './own-secret.ts';

@@ -1,7 +1,7 @@
 import type { IssuerOf } from '../api/cluster-token-issuer.ts';
 import { isOlder } from '../api/object.ts';
 import { accountNameOf, type RobotAccount } from '../api/robot-account.ts';
-import { recordOf } from './credential-status.ts';
+import { recordOf } from './credential-record.ts';
 import { robotExcess } from './robot-asks.ts';
 import { allowsNamespace, type Labels } from './selector.ts';
 

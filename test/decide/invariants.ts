@@ -4,7 +4,7 @@ import { parseDuration } from '../../src/api/durations.ts';
 import type { Inputs } from '../../src/api/inputs.ts';
 import { managedLabel, ownerUIDAnnotation, tokenIDAnnotation } from '../../src/api/names.ts';
 import { dataOf } from '../../src/controllers/secret-readings.ts';
-import { type Recorded, recordOf } from '../../src/decide/credential-status.ts';
+import { type Recorded, recordOf } from '../../src/decide/credential-record.ts';
 import { openRollout } from '../../src/decide/rollout.ts';
 import { progressOf } from '../../src/decide/workload-progress.ts';
 import { type ApiServer, type StoredSecret, whole } from './api-server.ts';

@@ -3,7 +3,7 @@ import type { ClusterTokenIssuer } from '../../src/api/cluster-token-issuer.ts';
 import type { RobotInputs } from '../../src/api/inputs.ts';
 import type { RobotAccount } from '../../src/api/robot-account.ts';
 import { decide } from '../../src/decide/credential.ts';
-import { issuerInUse } from '../../src/decide/credential-status.ts';
+import { issuerInUse } from '../../src/decide/credential-record.ts';
 import { numbersAt } from '../../src/decide/robot-account.ts';
 import * as tokens from './healthy.ts';
 import { later, now } from './healthy.ts';

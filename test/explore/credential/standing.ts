@@ -7,7 +7,7 @@ import {
   revisionAnnotation,
   tokenIDAnnotation,
 } from '../../../src/api/names.ts';
-import { type Recorded, recordOf } from '../../../src/decide/credential-status.ts';
+import { type Recorded, recordOf } from '../../../src/decide/credential-record.ts';
 import type { StoredSecret } from '../../decide/api-server.ts';
 import { WordSet } from '../word-set.ts';
 import { type Beside, Interned } from './contents.ts';
