@@ -60,6 +60,31 @@ test.each<[string, Happening[]]>([
       ...calm(2),
     ],
   ],
+  [
+    'a narrower token that lost its marks before it was recorded, when more is asked for by then',
+    [
+      ...calm(4),
+      { by: 'user', does: 'asks for something else' },
+      { by: 'watch', who: 0, what: 'token' },
+      ...calm(2),
+      { by: 'user', does: 'asks for more' },
+      { by: 'operator', who: 0, fault: 'crash before' },
+      { by: 'user', does: 'takes off the marks' },
+      ...calm(4),
+    ],
+  ],
+  [
+    'a narrower token that was lost before it was recorded, when more is asked for by then, in an overlap',
+    [
+      ...calm(1),
+      { by: 'user', does: 'asks for more' },
+      ...calm(3),
+      { by: 'user', does: 'asks for something else' },
+      ...calm(5),
+      { by: 'user', does: 'asks for more' },
+      { by: 'user', does: 'loses the Secret' },
+    ],
+  ],
 ])('%s comes to its end', (_, happenings) => walk(start(1), happenings));
 
 function walk(world: World, happenings: readonly Happening[]): void {
