@@ -173,7 +173,8 @@ describe('a ServiceAccount', () => {
     await apply(account());
     await apply(account({ metadata: { name: 'builder', labels: { a: 'b' } } }));
     await apply(account(), '--server-side', '--force-conflicts');
-    expect(await on.lists(taker, 'builder')).toEqual(['token']);
+    // Of an account that was made without any field the API server knows no owner of fields yet: there the entry goes once, and comes back.
+    await on.areListed(taker, 'builder', ['token']);
     const withList = account({ imagePullSecrets: [{ name: 'other' }] });
     await expect(apply(withList, '--server-side')).rejects.toThrow('conflict with "botmint"');
     await apply(withList, '--server-side', '--force-conflicts');
