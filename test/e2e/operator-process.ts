@@ -65,18 +65,18 @@ export class OperatorProcess {
   /** Starts it and waits until it is ready. */
   static async start(options: OperatorOptions): Promise<OperatorProcess> {
     const operator = OperatorProcess.spawn(options);
-    await operator.serving();
-    await operator.#ready();
+    await operator.ready();
     return operator;
   }
 
-  /** It works before it is ready; only then it has a certificate for those who call it. */
-  #ready(): Promise<boolean> {
+  /** Waits until it is ready. It works before: only then it has a certificate for those who call it. Fails with its output when it ends instead. */
+  async ready(): Promise<void> {
+    await this.serving();
     const look = async () => {
       if (this.hasEnded) return true; // killed: whoever did it knows
       return (await this.page('/readyz')).status === 200;
     };
-    return eventually('the operator is ready', look);
+    await eventually('the operator is ready', look);
   }
 
   /** Waits until it says that it has started. Fails with its output when it ends instead. */

@@ -80,8 +80,11 @@ export class Site {
   async start(o: { clockOffsetMilliseconds?: number; kubeconfig?: string } = {}): Promise<OperatorProcess> {
     // A killed operator keeps its Leases for 15 s; a test must not wait for that.
     await this.dropLeases();
-    this.#operator = await OperatorProcess.start({ kubeconfig: this.#kubeconfig, ...o });
-    return this.#operator;
+    // Known from its first moment on: a test may kill it while it starts, and must not miss it.
+    const operator = OperatorProcess.spawn({ kubeconfig: this.#kubeconfig, ...o });
+    this.#operator = operator;
+    await operator.ready();
+    return operator;
   }
 
   /** A token with the rights of the operator, for one more of them. */
