@@ -48,15 +48,15 @@ async function setUp() {
   const isThere = async () => (await client.get(secretMetadata, copy.metadata, { signal })) !== undefined;
   const lists = async () => (await api.get(account))?.imagePullSecrets;
   const path = `/api/v1/namespaces/${namespace}/secrets/ci`;
-  return { api, caches, client, proxy, path, make, robot: `${robots}/ci`, look, isThere, lists };
+  return { api, caches, client, proxy, path, key, make, robot: `${robots}/ci`, look, isThere, lists };
 }
 
 test('a copy whose owner is gone is taken away, and its name out of the lists that it was put into', async () => {
-  const { api, robot, caches, look, isThere, lists } = await setUp();
+  const { api, robot, caches, key, look, isThere, lists } = await setUp();
   await api.delete(robot);
   expect(await look()).toEqual({ next: 'on-change' });
   expect([await isThere(), await lists()]).toEqual([false, [{ name: 'own' }]]);
-  expect([...caches.secrets.values()].filter(({ metadata }) => metadata.name === 'ci')).toEqual([]);
+  expect(caches.secrets.get(key)).toBeUndefined();
 });
 
 test('a copy stays while its owner is there, whatever the caches show, and is looked at again', async () => {
