@@ -7,7 +7,7 @@ import {
 import { inUseFinalizer } from '../api/names.ts';
 import { type RobotAccount, robotAccountKind } from '../api/robot-account.ts';
 import { unreachable } from '../base/errors.ts';
-import { issuerInUse, recordOf } from '../decide/credential-record.ts';
+import { dependsOn } from '../decide/credential-record.ts';
 import { decide } from '../decide/registry-issuer.ts';
 import type { Observed, Step } from '../decide/registry-issuer-seen.ts';
 import { earliest } from '../decide/times.ts';
@@ -97,7 +97,7 @@ export class RegistryIssuers {
 
   /** With those that cannot be read: nobody knows what they depend on. */
   async #countLive({ metadata }: ClusterTokenIssuer, signal: AbortSignal): Promise<number> {
-    const depends = (robot: RobotAccount) => recordOf(robot) === 'unknown' || issuerInUse(robot) === metadata.uid;
+    const depends = (robot: RobotAccount) => dependsOn(robot, metadata);
     const { matching, unreadable } = await countLive(this.#world.client, robotAccountKind, {}, depends, signal);
     return matching + unreadable;
   }

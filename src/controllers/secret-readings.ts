@@ -1,7 +1,7 @@
 import type { Credentialed } from '../api/credentialed.ts';
 import { ownerAnnotation, ownerUIDAnnotation } from '../api/names.ts';
 import { SecretValue } from '../base/secret-value.ts';
-import { recordOf } from '../decide/credential-record.ts';
+import { knownRecord, recordOf } from '../decide/credential-record.ts';
 import type { SecretSeen } from '../decide/credential-seen.ts';
 import { digestOf } from '../decide/digest.ts';
 import type { Metadata, Secret } from '../kube/core-kinds.ts';
@@ -31,9 +31,7 @@ export class SecretReadings {
 
   /** The keys that the Secret's data is known to have. */
   keys(uid: string, object: Credentialed): readonly string[] {
-    const record = recordOf(object);
-    const recorded =
-      record === undefined || record === 'unknown' ? [] : record.inputs.secret.data.map(({ key }) => key);
+    const recorded = knownRecord(object)?.inputs.secret.data.map(({ key }) => key) ?? [];
     return [...new Set([...recorded, ...(this.#byUID.get(uid)?.keys ?? [])])];
   }
 

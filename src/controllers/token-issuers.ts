@@ -8,7 +8,7 @@ import {
 import { inUseFinalizer } from '../api/names.ts';
 import { isOlder } from '../api/object.ts';
 import { unreachable } from '../base/errors.ts';
-import { issuerInUse, recordOf } from '../decide/credential-record.ts';
+import { dependsOn } from '../decide/credential-record.ts';
 import { decide } from '../decide/issuer.ts';
 import {
   type KeySecretSeen,
@@ -167,7 +167,7 @@ export class TokenIssuers {
 
   /** With those that cannot be read: a credential that nobody revoked must not lose the keys that verify it. */
   async #countLive({ metadata }: ClusterTokenIssuer, signal: AbortSignal): Promise<number> {
-    const depends = (token: BotToken) => recordOf(token) === 'unknown' || issuerInUse(token) === metadata.uid;
+    const depends = (token: BotToken) => dependsOn(token, metadata);
     const { matching, unreadable } = await countLive(this.#world.client, botTokenKind, {}, depends, signal);
     return matching + unreadable;
   }

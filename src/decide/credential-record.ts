@@ -24,6 +24,12 @@ export function recordOf(object: Credentialed): Recorded | 'unknown' | undefined
   return { revision, tokenID, inputs, secretUID: issued.secret.uid, resourceVersion: issued.secret.resourceVersion };
 }
 
+/** The record, where there is one that this version knows. */
+export function knownRecord(object: Credentialed): Recorded | undefined {
+  const record = recordOf(object);
+  return record === 'unknown' ? undefined : record;
+}
+
 /** The highest revision that was given to this object. */
 export function revisionOf(object: Credentialed): number {
   const { tokenID, revision = 0 } = object.status ?? {};
@@ -36,8 +42,7 @@ function isOwnID({ metadata }: Credentialed, tokenID: string): boolean {
 
 /** The issuer of the credential in force; undefined where there is none, and for a record that cannot be read. */
 export function issuerOf(object: Credentialed): Inputs['issuer'] | undefined {
-  const record = recordOf(object);
-  return record === undefined || record === 'unknown' ? undefined : record.inputs.issuer;
+  return knownRecord(object)?.inputs.issuer;
 }
 
 /** The issuer (UID) of all that the status says: of the credential in force, or of what is left of one that was lost. */
@@ -47,6 +52,11 @@ export function issuerUIDOf(object: Credentialed): string | undefined {
 
 /** The issuer (UID) on which a credential of the object depends: the one in force, or one that was lost, in its overlap. */
 export function issuerInUse(object: Credentialed): string | undefined {
-  const isHeld = issuerOf(object) !== undefined || (object.status?.previous ?? []).length > 0;
-  return isHeld ? issuerUIDOf(object) : undefined;
+  const { previous = [], issuerUID } = object.status ?? {};
+  return issuerOf(object)?.uid ?? (previous.length > 0 ? issuerUID : undefined);
+}
+
+/** Whether an issuer has to stay for a credential of the object; of a record that cannot be read nobody knows. */
+export function dependsOn(object: Credentialed, issuer: { uid: string }): boolean {
+  return recordOf(object) === 'unknown' || issuerInUse(object) === issuer.uid;
 }

@@ -1,4 +1,4 @@
-import { recordOf } from './credential-record.ts';
+import { knownRecord } from './credential-record.ts';
 import { type Observed, type Step, speaks } from './credential-seen.ts';
 import { isPaused, statusWrite } from './credential-status.ts';
 import { isInForce, troubleOf, verdictOf, withTrouble } from './credential-verdict.ts';
@@ -11,8 +11,8 @@ import { nextOfRollout, openRollout } from './rollout.ts';
 export function rolloutStep(seen: Observed, now: Date): Step | undefined {
   const { object, principal, targets } = seen;
   const rollout = openRollout(object);
-  const record = recordOf(object);
-  if (rollout === undefined || record === undefined || record === 'unknown' || !speaks(principal)) return undefined;
+  const record = knownRecord(object);
+  if (rollout === undefined || record === undefined || !speaks(principal)) return undefined;
   // What is disabled is Ready, and does not serve.
   if (principal.suspended) return undefined;
   if (object.metadata.deletionTimestamp !== undefined || object.spec.revoked === true || isPaused(object))

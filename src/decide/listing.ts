@@ -1,10 +1,9 @@
-import type { Credentialed } from '../api/credentialed.ts';
 import type { TokenInputs } from '../api/inputs.ts';
 import { inputsAnnotation, tokenIDAnnotation } from '../api/names.ts';
 import type { TokenStatus } from '../api/token-status.ts';
 import { parsedJSON } from '../base/json.ts';
 import { patched } from '../base/merge-patch.ts';
-import { type Recorded, recordOf } from './credential-record.ts';
+import { knownRecord } from './credential-record.ts';
 import { retryTime } from './credential-retry.ts';
 import { type Observed, type Step, speaks } from './credential-seen.ts';
 import type { Status } from './credential-status.ts';
@@ -159,11 +158,6 @@ function keepingEnded({ object }: Observed, step: Step, due: readonly ListChange
   );
   if (ended.length === 0) return step;
   return { ...step, patch: { ...step.patch, previous: [...ended, ...(after.previous ?? [])] } };
-}
-
-function knownRecord(object: Credentialed): Recorded | undefined {
-  const record = recordOf(object);
-  return record === 'unknown' ? undefined : record;
 }
 
 function restOf(step: Step): Date | undefined {

@@ -3,7 +3,7 @@ import type { RobotInputs } from '../api/inputs.ts';
 import { replaceAnnotation } from '../api/names.ts';
 import type { RobotAccount } from '../api/robot-account.ts';
 import { askedChange, type Change } from './change.ts';
-import { type Recorded, recordOf } from './credential-record.ts';
+import { knownRecord, type Recorded, recordOf } from './credential-record.ts';
 import type { Grant, RobotWish } from './grant.ts';
 
 // Secrets of robots that their owners bring. Their values are nowhere in here.
@@ -27,10 +27,9 @@ export interface SourceAt {
 
 /** The record of a secret that its owner has brought. */
 export function ownRecordOf(robot: RobotAccount): (Recorded & { inputs: RobotInputs; source: SourceAt }) | undefined {
-  const record = recordOf(robot);
-  if (record === undefined || record === 'unknown') return undefined;
-  const { inputs } = record;
-  if (inputs.robot === undefined) return undefined;
+  const record = knownRecord(robot);
+  const inputs = record?.inputs;
+  if (record === undefined || inputs?.robot === undefined) return undefined;
   const { source } = inputs.robot;
   return source === undefined ? undefined : { ...record, inputs, source };
 }

@@ -1,7 +1,7 @@
 import type { IssuerOf } from '../api/cluster-token-issuer.ts';
 import { isOlder } from '../api/object.ts';
 import { accountNameOf, type RobotAccount } from '../api/robot-account.ts';
-import { recordOf } from './credential-record.ts';
+import { knownRecord } from './credential-record.ts';
 import { robotExcess } from './robot-asks.ts';
 import { allowsNamespace, type Labels } from './selector.ts';
 
@@ -40,7 +40,6 @@ function isAllowed({ robot, namespaceLabels }: Claim, issuer: IssuerOf<'registry
  * Secret that says it was issued.
  */
 export function issuedAt(robot: RobotAccount): string | undefined {
-  const record = recordOf(robot);
-  if (record === undefined || record === 'unknown' || record.resourceVersion === undefined) return undefined;
-  return record.inputs.issuer.uid;
+  const record = knownRecord(robot);
+  return record?.resourceVersion === undefined ? undefined : record.inputs.issuer.uid;
 }
