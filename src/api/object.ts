@@ -39,6 +39,11 @@ export function isOlder({ metadata: a }: Born, { metadata: b }: Born): boolean {
   return a.creationTimestamp === b.creationTimestamp ? a.uid < b.uid : a.creationTimestamp < b.creationTimestamp;
 }
 
+/** Whether a time that an object names (`time`) has come. One that it does not name never comes. */
+export function isPast(time: string | undefined, now: Date): boolean {
+  return time !== undefined && Date.parse(time) <= now.getTime();
+}
+
 const condition = z
   .object({
     type: z

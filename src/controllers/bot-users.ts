@@ -1,6 +1,7 @@
 import { type BotToken, botTokenKind } from '../api/bot-token.ts';
 import { type BotUser, botUserKind } from '../api/bot-user.ts';
 import { revokeFinalizer } from '../api/names.ts';
+import { isPast } from '../api/object.ts';
 import { unreachable } from '../base/errors.ts';
 import { botUserGrant } from '../decide/bot-token-grant.ts';
 import { decide, type Observed, type Step } from '../decide/bot-user.ts';
@@ -105,5 +106,5 @@ function countsFor(botUser: BotUser, token: BotToken, now: Date): boolean {
   if (record === 'unknown' || record.inputs.botUser?.uid !== botUser.metadata.uid) return false;
   const { expiresAt } = record.inputs;
   const going = botUser.metadata.deletionTimestamp !== undefined;
-  return going || expiresAt === undefined || Date.parse(expiresAt) > now.getTime();
+  return going || !isPast(expiresAt, now);
 }

@@ -2,6 +2,7 @@ import { conditionsOf, pausedConditions, type Reason, timestamp, type Verdict } 
 import type { Credentialed } from '../api/credentialed.ts';
 import { type Inputs, parseInputs } from '../api/inputs.ts';
 import { pausedAnnotation, revokeFinalizer } from '../api/names.ts';
+import { isPast } from '../api/object.ts';
 import { mergePatch } from '../base/merge-patch.ts';
 import { isCutShort } from './change.ts';
 import { issuerUIDOf, recordOf } from './credential-record.ts';
@@ -89,7 +90,7 @@ export function revokedStatus(object: Credentialed, now: Date): StatusFields {
 
 /** Superseded credentials whose overlap is not over. */
 export function livePrevious(object: Credentialed, now: Date) {
-  return (object.status?.previous ?? []).filter(({ revokeAt }) => Date.parse(revokeAt) > now.getTime());
+  return (object.status?.previous ?? []).filter(({ revokeAt }) => !isPast(revokeAt, now));
 }
 
 /** When the credential should be renewed; undefined without rotation, for one that never ends, and for one that ends with its BotUser. */

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Reason, Verdict } from '../api/conditions.ts';
 import type { Credentialed } from '../api/credentialed.ts';
 import type { Inputs } from '../api/inputs.ts';
+import { isPast } from '../api/object.ts';
 import { askedChange, isCutShort } from './change.ts';
 import { copyTrouble } from './copies.ts';
 import { type Recorded, recordOf } from './credential-record.ts';
@@ -24,7 +25,7 @@ import { earliest } from './times.ts';
 
 /** Whether its end has come. */
 export function isExpired({ expiresAt }: Inputs, now: Date): boolean {
-  return expiresAt !== undefined && Date.parse(expiresAt) <= now.getTime();
+  return isPast(expiresAt, now);
 }
 
 /** Whether the recorded credential has not ended, its issuer is there and can check it, and it is where pods find it. */

@@ -2,6 +2,7 @@ import type { ClusterTokenIssuer } from '../api/cluster-token-issuer.ts';
 import { type Reason, timestamp, type Verdict } from '../api/conditions.ts';
 import type { Credentialed } from '../api/credentialed.ts';
 import { replaceAnnotation, rotateAnnotation } from '../api/names.ts';
+import { isPast } from '../api/object.ts';
 import type { Permission } from '../api/permissions.ts';
 import type { Excess } from './limits.ts';
 import { allowsNamespace, type Labels } from './selector.ts';
@@ -132,7 +133,7 @@ export function isSuspended(principal: { spec: { disabled?: boolean; notAfter?: 
 
 /** Whether its absolute end has come. */
 export function hasEnded({ spec: { notAfter } }: { spec: { notAfter?: string } }, now: Date): boolean {
-  return notAfter !== undefined && Date.parse(notAfter) <= now.getTime();
+  return isPast(notAfter, now);
 }
 
 /** An absolute end as it is wished for and recorded: in whole seconds. */

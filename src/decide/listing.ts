@@ -1,5 +1,6 @@
 import type { TokenInputs } from '../api/inputs.ts';
 import { inputsAnnotation, tokenIDAnnotation } from '../api/names.ts';
+import { isPast } from '../api/object.ts';
 import type { TokenStatus } from '../api/token-status.ts';
 import { parsedJSON } from '../base/json.ts';
 import { patched } from '../base/merge-patch.ts';
@@ -162,8 +163,4 @@ function keepingEnded({ object }: Observed, step: Step, due: readonly ListChange
 
 function restOf(step: Step): Date | undefined {
   return step.do === 'rest' ? step.until : undefined;
-}
-
-function isPast(time: string | undefined, now: Date): boolean {
-  return time !== undefined && Date.parse(time) <= now.getTime();
 }

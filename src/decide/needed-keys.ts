@@ -1,6 +1,7 @@
 import type { BotToken } from '../api/bot-token.ts';
 import type { Inputs } from '../api/inputs.ts';
 import { tokenIDAnnotation } from '../api/names.ts';
+import { isPast } from '../api/object.ts';
 import { issuerUIDOf, recordOf } from './credential-record.ts';
 import { livePrevious } from './credential-status.ts';
 import type { PublishedKey } from './issuer-seen.ts';
@@ -29,7 +30,7 @@ export function neededKeys(seen: Iterable<TokenSeen>, issuerUID: string, now: Da
     const held = unrecorded(token, secret);
     if (record === 'unknown' || held === 'unknown') return () => true; // it may name any key
     for (const inputs of [record?.inputs, held])
-      if (inputs?.robot === undefined && inputs?.issuer.uid === issuerUID && !hasEnded(inputs, ended))
+      if (inputs?.robot === undefined && inputs?.issuer.uid === issuerUID && !isPast(inputs.expiresAt, ended))
         named.add(inputs.keyID);
     // Without a record that may not say of which issuer they are: a version before this one did not.
     if ((issuerUIDOf(token) ?? issuerUID) === issuerUID && livePrevious(token, ended).length > 0)
@@ -43,8 +44,4 @@ function unrecorded({ status }: BotToken, secret: SecretMetadata | undefined): I
   const annotated = secret?.annotations?.[tokenIDAnnotation];
   if (secret === undefined || annotated === undefined || annotated === status?.tokenID) return undefined;
   return marksOf(secret)?.inputs;
-}
-
-function hasEnded({ expiresAt }: Inputs, now: Date): boolean {
-  return expiresAt !== undefined && Date.parse(expiresAt) <= now.getTime();
 }

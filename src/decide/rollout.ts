@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { timestamp } from '../api/conditions.ts';
 import type { Credentialed } from '../api/credentialed.ts';
 import { restartAnnotationPrefix } from '../api/names.ts';
+import { isPast } from '../api/object.ts';
 import type { KindName } from './kind.ts';
 import type { Owner } from './secret-metadata.ts';
 import { earliest } from './times.ts';
@@ -99,7 +100,7 @@ export function nextOfRollout(of: Owner, rollout: Rollout, seen: TargetsSeen, no
   const targets = countedTargets(object, rollout);
   const unread = targets.filter(target => !seen.has(targetKey(target)));
   if (unread.length > 0) return { do: 'read-workloads', targets: unread };
-  const isOver = Date.parse(rollout.givesUpAt) <= now.getTime();
+  const isOver = isPast(rollout.givesUpAt, now);
   const views = targets.map(target => viewOf(of, rollout, target, seen.get(targetKey(target)), now));
   const due = views.find(view => view.due !== undefined);
   if (due?.due !== undefined && !isOver)

@@ -2,6 +2,7 @@ import type { BotToken } from '../../api/bot-token.ts';
 import type { BotUser } from '../../api/bot-user.ts';
 import type { ClusterTokenIssuer } from '../../api/cluster-token-issuer.ts';
 import { ownerUIDAnnotation, tokenIDAnnotation } from '../../api/names.ts';
+import { isPast } from '../../api/object.ts';
 import { parseTokenID } from '../token-id.ts';
 import type { BotTokenClaims } from './claims.ts';
 
@@ -83,10 +84,6 @@ function standing(claims: BotTokenClaims, { token, secret }: Evidence, now: Date
 function names(secret: SecretMetadata | undefined, claims: BotTokenClaims): boolean {
   const annotations = secret?.metadata.annotations ?? {};
   return annotations[ownerUIDAnnotation] === claims['botmint.dev'].uid && annotations[tokenIDAnnotation] === claims.jti;
-}
-
-function isPast(time: string | undefined, now: Date): boolean {
-  return time !== undefined && Date.parse(time) <= now.getTime();
 }
 
 function isDeleting(object: { metadata: { deletionTimestamp?: string | undefined } }): boolean {
