@@ -9,7 +9,7 @@ import { type Authorities, authoritiesIn, type Leaf, leafIn, type Reading, readi
 import { readLabelled } from './labelled-secret.ts';
 
 /** The Secret of the CA, or that of the leaf. */
-export type Part = 'ca' | 'leaf';
+export type Part = 'authority' | 'leaf';
 
 export const leafPrefix = 'botmint-registry-leaf-';
 
@@ -25,9 +25,9 @@ export class ChainReadings {
 
   /** The Secret of the CA, without asking the API server. */
   authority(uid: string): { name: string } & AuthoritySecretSeen {
-    const { name } = this.refOf(uid, 'ca');
-    if (this.cached(uid, 'ca') === undefined) return { name, state: 'missing' };
-    const current = this.#current(this.#authorities.get(uid), uid, 'ca');
+    const { name } = this.refOf(uid, 'authority');
+    if (this.cached(uid, 'authority') === undefined) return { name, state: 'missing' };
+    const current = this.#current(this.#authorities.get(uid), uid, 'authority');
     if (current === undefined) return { name, state: 'unread' };
     return 'invalid' in current
       ? { name, state: 'invalid', message: current.invalid }
@@ -60,7 +60,7 @@ export class ChainReadings {
     const read = await readLabelled({ client, store }, this.refOf(uid, part), managedSigningKey, signal);
     if (read === undefined) return undefined;
     const { secret, metadata } = read;
-    if (part === 'ca')
+    if (part === 'authority')
       this.#authorities.set(
         uid,
         reading(metadata, () => authoritiesIn(secret)),

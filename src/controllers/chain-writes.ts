@@ -36,20 +36,26 @@ export class ChainWrites {
 
   /** The successor takes the place of the CA, whose private key is needed no more. */
   async promote(issuer: Issuer, signal: AbortSignal): Promise<void> {
-    const read = await this.#readings.read(issuer.metadata.uid, 'ca', signal);
+    const read = await this.#readings.read(issuer.metadata.uid, 'authority', signal);
     const successor = read && pairOf(read.secret, successorKeys);
     if (read === undefined || successor === undefined) return;
-    await this.#patch(issuer, 'ca', read.metadata, { ...encoded(successor, authorityKeys), ...noSuccessor }, signal);
+    await this.#patch(
+      issuer,
+      'authority',
+      read.metadata,
+      { ...encoded(successor, authorityKeys), ...noSuccessor },
+      signal,
+    );
   }
 
   async #makeAuthority(issuer: Issuer, what: Exclude<Made, 'leaf'>, signal: AbortSignal): Promise<void> {
-    const before = this.#readings.cached(issuer.metadata.uid, 'ca');
+    const before = this.#readings.cached(issuer.metadata.uid, 'authority');
     const { makeSigningAuthority } = await import('../issuers/registry/chain.ts');
     const pair = await makeSigningAuthority(issuer.metadata.name, this.#clock.now());
-    if (what === 'authority') return this.#create(issuer, 'ca', pair, signal);
+    if (what === 'authority') return this.#create(issuer, 'authority', pair, signal);
     const data =
       what === 'successor' ? encoded(pair, successorKeys) : { ...encoded(pair, authorityKeys), ...noSuccessor };
-    if (before !== undefined) await this.#patch(issuer, 'ca', before, data, signal);
+    if (before !== undefined) await this.#patch(issuer, 'authority', before, data, signal);
   }
 
   /** In the place of the one that was seen. */
@@ -57,7 +63,7 @@ export class ChainWrites {
     const { name, uid } = issuer.metadata;
     const before = this.#readings.cached(uid, 'leaf');
     // The CA's private key lives as long as this call.
-    const read = await this.#readings.read(uid, 'ca', signal);
+    const read = await this.#readings.read(uid, 'authority', signal);
     const authority = read && pairOf(read.secret, authorityKeys);
     if (authority === undefined || this.#readings.authority(uid).state !== 'intact') return;
     const { makeLeaf } = await import('../issuers/registry/chain.ts');

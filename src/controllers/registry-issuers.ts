@@ -73,7 +73,7 @@ export class RegistryIssuers {
         await this.#issuers.release(issuer, inUseFinalizer, signal);
         return;
       case 'read':
-        await this.#chains.readings.read(issuer.metadata.uid, step.what === 'leaf' ? 'leaf' : 'ca', signal);
+        await this.#chains.readings.read(issuer.metadata.uid, step.what, signal);
         return;
       case 'make':
         return this.#writes.make(issuer, step.what, signal);
