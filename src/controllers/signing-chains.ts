@@ -1,5 +1,6 @@
 import type { ClusterTokenIssuer, IssuerOf } from '../api/cluster-token-issuer.ts';
 import type { Log } from '../base/log.ts';
+import { ownOf } from '../decide/registry-bundle.ts';
 import type { Observed } from '../decide/registry-issuer-seen.ts';
 import { readBundle } from '../issuers/registry/authorities.ts';
 import type { RegistrySigner } from '../issuers/registry/signer.ts';
@@ -70,7 +71,7 @@ export class SigningChains {
   seen({ metadata: { uid }, status }: IssuerOf<'registry'>): Pick<Observed, 'published' | 'authoritySecret' | 'leaf'> {
     const published = readBundle(status?.rootCertBundle);
     const secret = this.readings.authority(uid);
-    const own = secret.state === 'intact' ? [secret.current, secret.next].filter(ca => ca !== undefined) : [];
-    return { published, authoritySecret: secret, leaf: this.readings.leaf(uid, [...own, ...published]) };
+    const leaf = this.readings.leaf(uid, [...ownOf(secret), ...published]);
+    return { published, authoritySecret: secret, leaf };
   }
 }

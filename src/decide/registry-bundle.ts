@@ -49,6 +49,6 @@ export function isIn(authorities: readonly AuthoritySeen[], { fingerprint }: Aut
 }
 
 /** The CAs of the Secret. */
-function ownOf(secret: AuthoritySecretSeen): readonly AuthoritySeen[] {
+export function ownOf(secret: AuthoritySecretSeen): readonly AuthoritySeen[] {
   return secret.state === 'intact' ? [secret.current, secret.next].filter(ca => ca !== undefined) : [];
 }
