@@ -7,6 +7,9 @@ export interface Answer {
   body: string;
 }
 
+/** Caches older than this may have missed a credential, or that one was revoked or disabled: then nobody is let in, nor turned away. */
+export const mostCacheAgeMilliseconds = 15_000;
+
 /** Seconds that a caller is asked to wait when the API server gave no number: caches catch up or a replica is replaced by then. */
 const retryAfterSeconds = 5;
 

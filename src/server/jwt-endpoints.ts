@@ -6,7 +6,7 @@ import type { Log } from '../base/log.ts';
 import type { Counter, Metrics } from '../base/metrics.ts';
 import { SecretValue } from '../base/secret-value.ts';
 import { CallerAccess, type Reviewer } from './access.ts';
-import { type Answer, failure, json, send, unavailable } from './answer.ts';
+import { type Answer, failure, json, mostCacheAgeMilliseconds, send, unavailable } from './answer.ts';
 import { type Document, type EndpointRequest, etagOf, methodNotAllowed, published } from './documents.ts';
 import { Introspection, type IntrospectionDeps, parseIntrospectionRequest, publishedKeys } from './introspection.ts';
 import { endpointPaths, type Route, routeOf } from './issuer-paths.ts';
@@ -14,8 +14,6 @@ import { StatusListEndpoints, type StatusListEndpointsDeps } from './status-list
 
 /** The longest that a relying party may keep discovery and keys; a key that was stopped verifies for so long where they are kept. */
 const longestMaxAgeSeconds = 300;
-/** Caches older than this may have missed a revocation, or a token; then nothing is answered from them. */
-export const mostCacheAgeMilliseconds = 15_000;
 /** A token with the longest lists of identities, scopes and audiences that the kinds allow must fit. */
 const bodyLimit = 128 * 1024;
 /** For the reads behind one introspection. */

@@ -10,7 +10,7 @@ import type { RegistrySigner } from '../issuers/registry/signer.ts';
 import { TooManyChecks } from '../issuers/registry/slow-hash.ts';
 import { canSign, signRegistryToken } from '../issuers/registry/token.ts';
 import { VerifierKeyMissing, type Verifiers } from '../issuers/registry/verifiers.ts';
-import { type Answer, json, send } from './answer.ts';
+import { type Answer, json, mostCacheAgeMilliseconds, send } from './answer.ts';
 import { Attempts } from './attempts.ts';
 import { type Refused, refusal } from './refusals.ts';
 import {
@@ -19,9 +19,6 @@ import {
   type TokenEndpointRequest,
   type TokenRequest,
 } from './registry-token-request.ts';
-
-/** Caches older than this may have missed that an account was disabled or deleted; then nobody is let in, nor turned away. */
-const mostCacheAgeMilliseconds = 15_000;
 
 /** What is read of an issuer. */
 export interface RegistryIssuer {
