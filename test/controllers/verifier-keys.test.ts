@@ -13,6 +13,12 @@ import { silent } from '../kube/local-server.ts';
 
 const keyOf = (letter: string) => new SecretValue(Buffer.from(letter.repeat(32)).toString('base64'));
 
+/** Keys that begin with one, and read the others by this client. */
+function knowing(client: { get: () => Promise<never> }, secrets = new Store<Metadata>()): VerifierKeys {
+  const around = { client, namespace: 'botmint-system', secrets, clock: systemClock, log: silent };
+  return new VerifierKeys({ ...around, keys: new Map([[1, keyOf('a')]]), knownAheadMilliseconds: 0 });
+}
+
 /** Keys that follow a Secret which a test writes. */
 function following() {
   const secrets = new Store<Metadata>();
@@ -24,8 +30,7 @@ function following() {
       return live as never;
     },
   };
-  const around = { client, namespace: 'botmint-system', secrets, clock: systemClock, log: silent };
-  const keys = new VerifierKeys({ ...around, keys: new Map([[1, keyOf('a')]]), knownAheadMilliseconds: 0 });
+  const keys = knowing(client, secrets);
   const stopping = new AbortController();
   const running = keys.run(stopping.signal);
   onTestFinished(async () => {
@@ -83,14 +88,7 @@ test('of two reads at the same time the later one has the last word', async () =
   const answers = [Promise.withResolvers<object>(), Promise.withResolvers<object>()];
   let reads = 0;
   const client = { get: () => answers[reads++]?.promise as never };
-  const around = {
-    client,
-    namespace: 'botmint-system',
-    secrets: new Store<Metadata>(),
-    clock: systemClock,
-    log: silent,
-  };
-  const keys = new VerifierKeys({ ...around, keys: new Map([[1, keyOf('a')]]), knownAheadMilliseconds: 0 });
+  const keys = knowing(client);
   const { signal } = new AbortController();
   const both = [keys.refresh(signal), keys.refresh(signal)];
   answers[1]?.resolve({ data: { 'verifier-2.key': keyOf('b') } });
@@ -102,14 +100,7 @@ test('of two reads at the same time the later one has the last word', async () =
 test('a read that fails says so, and leaves the next one alone', async () => {
   const answers = [Promise.reject(new Error('the API server is away')), { data: { 'verifier-2.key': keyOf('b') } }];
   const client = { get: async () => answers.shift() as never };
-  const around = {
-    client,
-    namespace: 'botmint-system',
-    secrets: new Store<Metadata>(),
-    clock: systemClock,
-    log: silent,
-  };
-  const keys = new VerifierKeys({ ...around, keys: new Map([[1, keyOf('a')]]), knownAheadMilliseconds: 0 });
+  const keys = knowing(client);
   const { signal } = new AbortController();
   await expect(keys.refresh(signal)).rejects.toThrow('the API server is away');
   await keys.refresh(signal);
