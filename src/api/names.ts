@@ -51,9 +51,6 @@ export const revokeFinalizer = 'botmint.dev/revoke';
 /** An issuer stays while credentials depend on it. */
 export const inUseFinalizer = 'botmint.dev/in-use';
 
-/** The field manager of every write, and the reporting controller of every event. */
-export const fieldManager = 'botmint';
-
 /** The key that a BotToken's Secret has when `secret.data` is left out: what buf and its peers read. */
 export const defaultSecretKey = 'BUF_TOKEN';
 /** The key of a RobotAccount's Secret when `secret.data` is left out, which kubelets read. */

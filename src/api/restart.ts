@@ -3,7 +3,7 @@ import { objectName } from './forms.ts';
 import { mapBy, text, time } from './schema.ts';
 
 /** What rolls its pods when their template changes. */
-export const workloadKinds = ['Deployment', 'StatefulSet', 'DaemonSet'] as const;
+const workloadKinds = ['Deployment', 'StatefulSet', 'DaemonSet'] as const;
 export type WorkloadKind = (typeof workloadKinds)[number];
 
 const target = z

@@ -17,11 +17,10 @@ export interface SecretWording {
 }
 
 /** What templates may hold. */
-export const placeholders = ['$(token)', '$(tokenID)', '$(username)', '$(host)', '$(expiresAt)'] as const;
+const placeholders = ['$(token)', '$(tokenID)', '$(username)', '$(host)', '$(expiresAt)'] as const;
 
 /** Ready-made texts for one key of a Secret. */
 export const formats = ['Netrc', 'Npmrc', 'DockerConfigJSON', 'JSON'] as const;
-export type SecretFormat = (typeof formats)[number];
 
 const known = `[${placeholders.map(name => `'${name}'`).join(', ')}]`;
 // Without the closing parenthesis as well, so that `$(token` is a slip that is found and not a text.
@@ -206,4 +205,3 @@ export const SecretTemplate = guarded(
   )
   .default({ type: 'Opaque', data: tokenData });
 export type SecretTemplate = z.infer<typeof SecretTemplate>;
-export type SecretEntry = SecretTemplate['data'][number];

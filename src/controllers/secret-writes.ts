@@ -79,5 +79,5 @@ export function withoutValues(error: KubeError, data: ReadonlyMap<string, Secret
   }
   const { status, reason, retry } = error;
   message = message.replace(/(\bdata\[[^\]]*\]).*$/s, '$1 (what is wrong with it is not repeated here)');
-  return new KubeError({ status, reason, message, causes: [], retry });
+  return new KubeError({ status, reason, message, retry });
 }

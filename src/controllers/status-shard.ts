@@ -7,7 +7,7 @@ import { type KubeObject, MalformedObject, type Resource } from '../kube/objects
 import { issuerOwned } from './issuer-owned.ts';
 
 /** A replica takes that many indexes at once: one write for each 256 tokens, and 512 starts of a replica before a list is used up. */
-export const rangeSize = 256;
+const rangeSize = 256;
 export const rangesPerList = listSize / rangeSize;
 
 /** One list of an issuer as its ConfigMap holds it. */

@@ -48,7 +48,7 @@ export function copyMarksOf({ annotations }: SecretMetadata): CopyMarks | undefi
  * The object that a copy belongs to, as its copies name it. With a namespace, so that no object of this name in the
  * namespace of a copy ever takes it for its own predecessor's Secret.
  */
-export function copyOwnerOf({ kind, object: { metadata } }: Owner): string {
+function copyOwnerOf({ kind, object: { metadata } }: Owner): string {
   return `${kind.name}/${metadata.namespace}/${metadata.name}`;
 }
 

@@ -30,9 +30,9 @@ export type Step =
   | { do: 'rest'; until: Date | undefined };
 
 /** A request to issue may land long after its sender is gone: what it made is found by a second look, so much later (I6). */
-export const lookAgainSeconds = 300;
+const lookAgainSeconds = 300;
 /** Relying parties, and this operator, may have clocks that are wrong by so much: until then an end is not believed. */
-export const endMarginSeconds = 3600;
+const endMarginSeconds = 3600;
 
 /** Pure and total. Tries until the issuer has revoked everything, looks once more later, and then lets the Revocation go. */
 export function decide(seen: Observed, now: Date): Step {

@@ -9,7 +9,7 @@ import { earliest } from './times.ts';
 import { progressOf, type Workload } from './workload-progress.ts';
 
 /** How long the old credential waits for consumers at the most when its overlap is over, and how long they are tried. */
-export const longestHoldSeconds = 3600;
+const longestHoldSeconds = 3600;
 
 export type Rollout = NonNullable<NonNullable<Credentialed['status']>['rollout']>;
 export type Target = NonNullable<Credentialed['spec']['restart']>[number];

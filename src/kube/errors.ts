@@ -1,17 +1,10 @@
 import { BotmintError, type Retry } from '../base/errors.ts';
 import { isRecord } from './objects.ts';
 
-export interface StatusCause {
-  reason?: string;
-  message?: string;
-  field?: string;
-}
-
 export interface KubeErrorContent {
   status: number;
   reason: string;
   message: string;
-  causes: readonly StatusCause[];
   about?: string | undefined;
   retry: Retry;
 }
@@ -21,7 +14,6 @@ export class KubeError extends BotmintError {
   readonly status: number;
   /** The server's own word, as `Conflict` or `NotFound`. */
   readonly reason: string;
-  readonly causes: readonly StatusCause[];
   /** The name of the object that the refusal is about; a path that nobody serves is about none. */
   readonly about: string | undefined;
   readonly retry: Retry;
@@ -31,7 +23,6 @@ export class KubeError extends BotmintError {
     this.about = of.about;
     this.status = of.status;
     this.reason = of.reason;
-    this.causes = of.causes;
     this.retry = of.retry;
   }
 
@@ -45,7 +36,6 @@ export class KubeError extends BotmintError {
       reason: stringOf(seen.reason) ?? reasonsByStatus[status] ?? 'Unknown',
       message: stringOf(seen.message) ?? `the API server answered with status ${status}`,
       about: stringOf(details.name),
-      causes: Array.isArray(details.causes) ? details.causes.filter(isRecord).map(causeOf) : [],
       retry: seconds === undefined ? { kind: 'backoff' } : { kind: 'after', seconds },
     });
   }
@@ -111,11 +101,6 @@ export function isGone(error: unknown): boolean {
   return error instanceof KubeError && error.status === 410;
 }
 
-/** Refused by authorization, admission, quota, or because the namespace is going. */
-export function isForbidden(error: unknown): boolean {
-  return error instanceof KubeError && error.status === 403;
-}
-
 /** The object does not satisfy its schema or rules. */
 export function isInvalid(error: unknown): boolean {
   return error instanceof KubeError && error.status === 422;
@@ -139,15 +124,6 @@ const reasonsByStatus: Readonly<Record<number, string>> = {
   503: 'ServiceUnavailable',
   504: 'Timeout',
 };
-
-function causeOf(value: Record<string, unknown>): StatusCause {
-  const cause: StatusCause = {};
-  const { reason, message, field } = value;
-  if (typeof reason === 'string') cause.reason = reason;
-  if (typeof message === 'string') cause.message = message;
-  if (typeof field === 'string') cause.field = field;
-  return cause;
-}
 
 function stringOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;

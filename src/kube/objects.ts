@@ -83,7 +83,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 const resourceVersionPattern = /^(0|[1-9]\d{0,38})$/;
 
 /** Checks what every object of the API has: a name, a UID and a resourceVersion that can be compared. */
-export function isKubeObject(value: unknown): value is KubeObject & Record<string, unknown> {
+function isKubeObject(value: unknown): value is KubeObject & Record<string, unknown> {
   if (!isRecord(value) || !isRecord(value.metadata)) return false;
   const { name, namespace, uid, resourceVersion } = value.metadata;
   return (

@@ -8,7 +8,7 @@ const encoded = Buffer.from('Own-secret-99').toString('base64');
 
 function told(message: string): string {
   const retry = { kind: 'backoff' } as const;
-  return withoutValues(new KubeError({ status: 422, reason: 'Invalid', message, causes: [], retry }), data).message;
+  return withoutValues(new KubeError({ status: 422, reason: 'Invalid', message, retry }), data).message;
 }
 
 test.each([

@@ -99,11 +99,14 @@ describe('what is answered', () => {
     expect(isOutcomeUnknown(error)).toBe(false);
   });
 
-  test('causes and Retry-After of a Status', async () => {
-    const causes = [{ reason: 'NamespaceTerminating', message: 'going', field: 'metadata.namespace' }];
-    const { client } = await serving(json(503, { kind: 'Status', details: { causes } }, { 'retry-after': '7' }));
+  test('the reason of a Status, and its Retry-After', async () => {
+    const { client } = await serving(json(503, { kind: 'Status', message: 'going' }, { 'retry-after': '7' }));
     const error = await failure(patched(client));
-    expect(error).toMatchObject({ causes, retry: { kind: 'after', seconds: 7 }, reason: 'ServiceUnavailable' });
+    expect(error).toMatchObject({
+      message: 'going',
+      retry: { kind: 'after', seconds: 7 },
+      reason: 'ServiceUnavailable',
+    });
     expect(isOutcomeUnknown(error)).toBe(true);
   });
 

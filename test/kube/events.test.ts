@@ -167,8 +167,7 @@ describe('under load', () => {
 });
 
 describe('a failure', () => {
-  const gone = () =>
-    new KubeError({ status: 404, reason: 'NotFound', message: 'gone', causes: [], retry: { kind: 'backoff' } });
+  const gone = () => new KubeError({ status: 404, reason: 'NotFound', message: 'gone', retry: { kind: 'backoff' } });
 
   test('of the network is tried once more', async () => {
     const { recorder, calls, metrics, stop } = start((_, nth) =>

@@ -98,5 +98,5 @@ function merge(target: unknown, patch: unknown): unknown {
 }
 
 function refusal(status: number, reason: string): KubeError {
-  return new KubeError({ status, reason, message: reason, causes: [], retry: { kind: 'backoff' } });
+  return new KubeError({ status, reason, message: reason, retry: { kind: 'backoff' } });
 }

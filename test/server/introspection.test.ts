@@ -181,7 +181,7 @@ describe('an API server that does not answer', () => {
     ['asks to wait', KubeError.of(429, { kind: 'Status', reason: 'TooManyRequests', message: 'canary' }, 7), '7'],
     [
       'refuses us',
-      new KubeError({ status: 401, reason: 'Unauthorized', message: 'canary', causes: [], retry: { kind: 'backoff' } }),
+      new KubeError({ status: 401, reason: 'Unauthorized', message: 'canary', retry: { kind: 'backoff' } }),
       '5',
     ],
   ];

@@ -4,10 +4,10 @@ import { type TokenStatus, tokenStatuses } from '../../api/token-status.ts';
 import type { SigningKey } from './keys.ts';
 
 /** Explicit typing (RFC 8725 section 3.11): neither a bot token nor an ID token can be taken for a status list. */
-export const statusListType = 'statuslist+jwt';
+const statusListType = 'statuslist+jwt';
 
 /** SUSPENDED needs more than one bit. */
-export const bitsPerStatus = 2;
+const bitsPerStatus = 2;
 /**
  * How many indexes one list has. An index is recorded as one number, `list × listSize + idx`, so this may never change. 2^17:
  * 32 KiB of statuses, and a few kilobytes on the wire with one revoked token in a hundred (draft, section 14.1).

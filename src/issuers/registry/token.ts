@@ -3,7 +3,7 @@ import type { Access } from './scopes.ts';
 import type { RegistrySigner } from './signer.ts';
 
 /** Clients take a shorter life for this one, and would go on using a token that has ended (distribution's token spec). */
-export const leastLifetimeSeconds = 60;
+const leastLifetimeSeconds = 60;
 
 /** What a registry reads in a token (docs/content/spec/auth/jwt.md). Of these, 2.8 demands that `aud` is a string and `exp` a whole number. */
 export interface RegistryClaims {
