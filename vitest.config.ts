@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 // Three projects: what needs nothing, what shares one control plane, and what starts and stops control planes of its own.
 export default defineConfig({
   test: {
+    // The end of what the tests share; when it takes longer, the process is ended in the middle of it.
+    teardownTimeout: 60_000,
     projects: [
       {
         extends: true,
@@ -11,7 +13,10 @@ export default defineConfig({
           include: ['test/{base,api,kube,decide,explore,issuers,controllers,server,cluster,setup}/**/*.test.ts'],
           exclude: ['**/*.cluster.test.ts', '**/*.alone.test.ts'],
           // Speed is measured elsewhere: a busy machine fails no test.
-          testTimeout: 30_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          // How many run side by side depends on the machine, and Vitest refuses a group whose projects differ in that.
+          sequence: { groupOrder: 2 },
         },
       },
       {
