@@ -1,10 +1,11 @@
-import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { withLock } from './lock.ts';
+import { eventually } from './wait.ts';
 
-const timings = { beatMilliseconds: 5, deadMilliseconds: 2_000 };
+const timings = { beatMilliseconds: 5, deadMilliseconds: 60_000 };
 let directory: string;
 let path: string;
 
@@ -29,7 +30,7 @@ test('lets one work at a time', async () => {
 test('tells once that it waits', async () => {
   const release = Promise.withResolvers<void>();
   const first = withLock(path, () => release.promise, { timings });
-  await expect.poll(() => readFile(path, 'utf8')).toMatch(/./);
+  await eventually('the lock is there', () => readFile(path, 'utf8'));
   let told = 0;
   const second = withLock(path, async () => 'done', {
     timings,
@@ -50,19 +51,27 @@ test('is free again after an error', async () => {
 
 test('takes over from a holder that no longer shows signs of life', async () => {
   await writeFile(path, 'dead');
-  const past = new Date(Date.now() - 10_000);
-  await utimes(path, past, past);
+  await age();
   expect(await withLock(path, async () => 'taken', { timings })).toBe('taken');
 });
 
 test('a holder that works for long stays alive', async () => {
-  const short = { beatMilliseconds: 5, deadMilliseconds: 100 };
   const order: string[] = [];
   const release = Promise.withResolvers<void>();
-  const first = withLock(path, () => release.promise.then(() => void order.push('first')), { timings: short });
-  await expect.poll(() => readFile(path, 'utf8')).toMatch(/./);
-  const second = withLock(path, async () => void order.push('second'), { timings: short });
-  setTimeout(() => release.resolve(), 400);
+  const first = withLock(path, () => release.promise.then(() => void order.push('first')), { timings });
+  await eventually('the lock is there', () => readFile(path, 'utf8'));
+  // Twice, because the first time may be that of its making.
+  for (let i = 0; i < 2; i++) {
+    await age();
+    await eventually('a sign of life', async () => Date.now() - (await stat(path)).mtimeMs < timings.deadMilliseconds);
+  }
+  const second = withLock(path, async () => void order.push('second'), { timings, onWait: () => release.resolve() });
   await Promise.all([first, second]);
   expect(order).toEqual(['first', 'second']);
 });
+
+/** As if nobody had touched the lock for long. */
+async function age(): Promise<void> {
+  const past = new Date(Date.now() - 10 * timings.deadMilliseconds);
+  await utimes(path, past, past);
+}

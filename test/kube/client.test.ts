@@ -10,6 +10,7 @@ import {
   KubeError,
   Unreachable,
 } from '../../src/kube/errors.ts';
+import { eventually } from '../cluster/wait.ts';
 import { clientOf, configOf, cut, json, localServer, silence } from './local-server.ts';
 
 const ref = { namespace: 'ns', name: 'a' };
@@ -136,7 +137,7 @@ describe('a server that is too busy to begin', () => {
 
   test('is not waited for beyond the deadline', async () => {
     const { client, seen } = await serving(json(429, { kind: 'Status' }, { 'retry-after': '60' }));
-    const error = await failure(client.get(secrets, ref, { signal, deadlineMilliseconds: 500 }));
+    const error = await failure(client.get(secrets, ref, { signal, deadlineMilliseconds: 30_000 }));
     expect(error).toMatchObject({ status: 429, retry: { kind: 'after', seconds: 60 } });
     expect(seen.length).toBe(1);
   });
@@ -174,7 +175,7 @@ describe('no answer', () => {
     const { client, server } = await serving(silence);
     const error = await failure(client.get(secrets, ref, { signal, deadlineMilliseconds: 100 }));
     expect(error).toMatchObject({ lack: 'deadline', message: 'get secrets: no answer within 0.1 s' });
-    await expect.poll(() => connections(server)).toBe(0);
+    await eventually('the connection is cut', async () => (await connections(server)) === 0);
   });
 
   test('half an answer is none', async () => {
@@ -192,16 +193,19 @@ describe('no answer', () => {
     const call = failure(client.get(secrets, ref, { signal: abort.signal }));
     setTimeout(() => abort.abort(new Error('enough')), 20);
     expect(await call).toMatchObject({ message: 'enough' });
-    await expect.poll(() => connections(server)).toBe(0);
+    await eventually('the connection is cut', async () => (await connections(server)) === 0);
     expect(await failure(client.get(secrets, ref, { signal: abort.signal }))).toMatchObject({ message: 'enough' });
   });
 
   test('calls that wait for a connection end by their deadline, too, and the connections are free again', async () => {
     const { client, seen } = await serving(...Array.from({ length: 32 }, () => silence), json(200, object));
-    const options = { signal, deadlineMilliseconds: 300 };
-    const calls = Array.from({ length: 40 }, () => failure(client.get(secrets, ref, options)));
-    for (const error of await Promise.all(calls)) expect(error).toMatchObject({ lack: 'deadline' });
-    expect(await client.get(secrets, ref, options)).toBeDefined();
+    const calls = (count: number, deadlineMilliseconds: number) =>
+      Array.from({ length: count }, () => failure(client.get(secrets, ref, { signal, deadlineMilliseconds })));
+    const holding = calls(32, 5_000); // time for every connection, also on a busy machine
+    await eventually('no connection is free', () => seen.length === 32);
+    for (const error of await Promise.all(calls(8, 300))) expect(error).toMatchObject({ lack: 'deadline' });
+    for (const error of await Promise.all(holding)) expect(error).toMatchObject({ lack: 'deadline' });
+    expect(await client.get(secrets, ref, { signal })).toBeDefined();
     expect(seen.length).toBe(33);
   });
 

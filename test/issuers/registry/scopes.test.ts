@@ -67,11 +67,12 @@ test('as many as one request can need, and no more', () => {
 });
 
 test('a name that is made to be slow takes no time', () => {
-  const began = performance.now();
+  const began = process.threadCpuUsage(); // not what a busy machine does meanwhile
   for (const text of ['a'.repeat(254), 'a-'.repeat(127), 'a.'.repeat(127), '-'.repeat(254)]) {
     expect(parseScopes([`repository:${text}!:pull`]).valid).toBe(false);
   }
-  expect(performance.now() - began).toBeLessThan(500);
+  const { user, system } = process.threadCpuUsage(began);
+  expect((user + system) / 1000).toBeLessThan(500);
 });
 
 const robot: Grant[] = [
