@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { withLock } from './lock.ts';
 
 /** What the one binary can be called as; each name is a link to it. */
@@ -11,6 +12,7 @@ export const components = ['etcd', 'kube-apiserver', 'kube-controller-manager', 
 export type ComponentName = (typeof components)[number];
 
 const sources = join(import.meta.dirname, 'binaries');
+const controlPlane = { directory: sources, name: 'the control plane' };
 const kubernetes = 'v1.36.3';
 const version = 'k8s.io/component-base/version';
 const ldflags = `-s -w -X ${version}.gitVersion=${kubernetes} -X ${version}.gitMajor=1 -X ${version}.gitMinor=36`;
@@ -58,7 +60,7 @@ async function build(directory: string, say: (line: string) => void): Promise<vo
   const began = performance.now();
   try {
     say('control plane: fetching the Go modules of Kubernetes and etcd (about 1 GB, once)');
-    await go(['mod', 'download']);
+    await fetchModules(say);
     say('control plane: building etcd, kube-apiserver, kube-controller-manager and kubectl (about 6 minutes, once)');
     await go([...flags, '-o', join(work, 'control-plane'), '.']);
     for (const name of components) await symlink('control-plane', join(work, name));
@@ -91,8 +93,22 @@ export function requireGo(): void {
   }
 }
 
+/** Fetches what a module is built of. A mirror that cannot be reached for a moment is asked again, for what is still missing. */
+export async function fetchModules(say: (line: string) => void, module = controlPlane): Promise<void> {
+  for (const seconds of [5, 20]) {
+    try {
+      return await go(['mod', 'download'], module);
+    } catch (error) {
+      if (!(error instanceof SetupNeeded)) throw error;
+      say(`${error.message}\ntrying again in ${seconds} s`);
+      await sleep(seconds * 1000);
+    }
+  }
+  await go(['mod', 'download'], module);
+}
+
 /** Runs a go command to its end in a module; throws SetupNeeded with what it said when it fails. */
-export async function go(args: string[], module = { directory: sources, name: 'the control plane' }): Promise<void> {
+export async function go(args: string[], module = controlPlane): Promise<void> {
   const environment = { ...process.env, GOTOOLCHAIN: 'auto', GOWORK: 'off' };
   const child = spawn('go', args, { cwd: module.directory, env: environment, stdio: ['ignore', 'ignore', 'pipe'] });
   const kill = () => child.kill();

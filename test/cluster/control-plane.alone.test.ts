@@ -92,7 +92,7 @@ describeOwnControlPlane('the life of a control plane', () => {
     const taken = typeof address === 'object' && address !== null ? address.port : 0;
     const asked: number[][] = [];
     await using plane = await ControlPlane.start(undefined, async () => {
-      const ports = await freePorts(4);
+      const ports = await freePorts(3);
       if (asked.length === 0) ports[2] = taken;
       asked.push(ports);
       return ports;

@@ -20,7 +20,8 @@ const running = ['etcd', 'kube-apiserver', 'kube-controller-manager'] as const;
 export type RunningComponent = (typeof running)[number];
 
 const etcdAnswer = z.object({ header: z.object({ revision: z.string() }) });
-const readySeconds = 60;
+/** About 5 where nothing else runs; three start side by side. */
+const readySeconds = 240;
 const attempts = 5;
 
 /**
@@ -39,7 +40,7 @@ export class ControlPlane {
   #api: Api | undefined;
 
   private constructor(binaries: string, files: Files, ports: readonly number[]) {
-    const [etcd = 0, peer = 0, apiserver = 0, manager = 0] = ports;
+    const [etcd = 0, peer = 0, apiserver = 0] = ports;
     const { directory } = files;
     const component = (name: RunningComponent, args: string[]) => new Component({ name, binaries, directory, args });
     this.files = files;
@@ -49,7 +50,7 @@ export class ControlPlane {
     this.#components = {
       etcd: component('etcd', etcdFlags(files, this.#etcd, `http://127.0.0.1:${peer}`)),
       'kube-apiserver': component('kube-apiserver', apiserverFlags(files, this.#etcd, apiserver)),
-      'kube-controller-manager': component('kube-controller-manager', managerFlags(files, manager)),
+      'kube-controller-manager': component('kube-controller-manager', managerFlags(files)),
     };
     this.#watchdog = spawn('/bin/sh', [join(import.meta.dirname, 'watchdog.sh'), directory], {
       stdio: ['pipe', 'ignore', 'inherit'],
@@ -63,7 +64,7 @@ export class ControlPlane {
    */
   static async start(
     say: (line: string) => void = () => undefined,
-    ports: () => Promise<readonly number[]> = () => freePorts(4),
+    ports: () => Promise<readonly number[]> = () => freePorts(3),
   ): Promise<ControlPlane> {
     const binaries = await builtBinaries(say);
     for (let attempt = 1; ; attempt++) {
@@ -220,7 +221,7 @@ export class ControlPlane {
       this.#watchdog.stdin?.end();
       await gone;
     }
-    await rm(this.files.directory, { recursive: true, force: true });
+    await rm(this.files.directory, { recursive: true, force: true, maxRetries: 5 });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -10,5 +10,5 @@ export async function applyCRDs(
 ): Promise<void> {
   if (!existsSync(directory) || !readdirSync(directory).some(file => file.endsWith('.yaml'))) return;
   await kubectl(['apply', '--server-side', '--force-conflicts', '-f', directory]);
-  await kubectl(['wait', '--for=condition=Established', '--timeout=30s', '-f', directory]);
+  await kubectl(['wait', '--for=condition=Established', '--timeout=120s', '-f', directory]);
 }

@@ -35,7 +35,7 @@ export function apiserverFlags(files: Files, etcd: string, port: number): string
 }
 
 /** Only the controllers that tests depend on. */
-export function managerFlags(files: Files, port: number): string[] {
+export function managerFlags(files: Files): string[] {
   const controllers = [
     'garbage-collector-controller',
     'namespace-controller',
@@ -48,8 +48,6 @@ export function managerFlags(files: Files, port: number): string[] {
     '--leader-elect=false',
     `--controllers=${controllers.join(',')}`,
     '--use-service-account-credentials=false',
-    `--secure-port=${port}`,
-    '--bind-address=127.0.0.1',
-    `--cert-dir=${files.path('manager')}`,
+    '--secure-port=0', // nobody asks it, and it would end if somebody else were faster on its port
   ];
 }

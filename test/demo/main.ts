@@ -53,7 +53,7 @@ async function demo(keep: boolean): Promise<void> {
   await kubectl('apply', '-f', examples);
   const token = await eventually('the Secret ci', async () => held(await secretOf(api, 'ci'), 'BUF_TOKEN'));
   say.good(`the Secret ci holds BUF_TOKEN ${seconds(applied)} after the apply began`);
-  await kubectl('wait', '--for=condition=Ready', '--timeout=20s', 'bottokens', '--all');
+  await kubectl('wait', '--for=condition=Ready', '--timeout=90s', 'bottokens', '--all');
   await kubectl('get', 'bots,bt');
   say.note('A pod uses it like any Secret:');
   say.show('env:\n- name: BUF_TOKEN\n  valueFrom: {secretKeyRef: {name: ci, key: BUF_TOKEN}}');
@@ -86,7 +86,7 @@ async function demo(keep: boolean): Promise<void> {
     const newer = held(await secretOf(api, 'deployer-credentials'), 'BUF_TOKEN');
     return newer === older ? undefined : newer;
   });
-  await kubectl('wait', '--for=jsonpath={.status.revision}=2', '--timeout=20s', 'bottoken', 'deployer');
+  await kubectl('wait', '--for=jsonpath={.status.revision}=2', '--timeout=90s', 'bottoken', 'deployer');
   await kubectl('get', 'bottoken', 'deployer', '-o', `jsonpath-as-json={.status['tokenID','previous']}`);
   for (const [which, one] of Object.entries({ 'the new one': deployer, 'and the old one': older })) {
     const { active } = await relyingParty.introspect(operator.started.port, one);

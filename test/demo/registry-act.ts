@@ -51,7 +51,7 @@ export async function registryAct(around: Around): Promise<void> {
   say.step('A robot that may only pull');
   await apply(puller);
   say.run('kubectl apply -f ci-pull.yaml   # the same with permissions: [PullArtifacts]');
-  await kubectl('wait', '--for=condition=Ready', '--timeout=20s', 'robot', 'ci-pull');
+  await kubectl('wait', '--for=condition=Ready', '--timeout=90s', 'robot', 'ci-pull');
   expect(await use('ci-pull', 'digest', image), 'the pull');
   expectNot(await use('ci-pull', ...(await push(image))), 'the push of a robot that may only pull');
   say.good('it pulls, and its push is refused by the registry');
@@ -59,7 +59,7 @@ export async function registryAct(around: Around): Promise<void> {
   say.step('Disable a robot');
   const disable = async (disabled: boolean) => {
     await kubectl('patch', 'robot', 'ci-push', '--type=merge', '-p', JSON.stringify({ spec: { disabled } }));
-    await kubectl('wait', `--for=jsonpath={.status.enabled}=${!disabled}`, '--timeout=20s', 'robot', 'ci-push');
+    await kubectl('wait', `--for=jsonpath={.status.enabled}=${!disabled}`, '--timeout=90s', 'robot', 'ci-push');
   };
   await disable(true);
   expectNot(await use('ci-push', ...(await push(image))), 'the push of a disabled robot');

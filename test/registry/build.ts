@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { cacheDirectory, go, removeLeftovers, requireGo, SetupNeeded } from '../cluster/build.ts';
+import { cacheDirectory, fetchModules, go, removeLeftovers, requireGo, SetupNeeded } from '../cluster/build.ts';
 import { withLock } from '../cluster/lock.ts';
 import { existingCluster } from '../cluster/shared.ts';
 
@@ -60,7 +60,7 @@ async function build(directory: string, say: (line: string) => void): Promise<vo
   const began = performance.now();
   try {
     say('registry: fetching the Go modules of the distribution registry and crane (about 300 MB, once)');
-    await go(['mod', 'download'], module);
+    await fetchModules(say, module);
     say('registry: building registry and crane (about 2 minutes, once)');
     await go([...flags, '-o', `${work}/`, ...tools], module);
     await rename(work, directory);

@@ -43,7 +43,7 @@ function install() {
   console.error('setup: installing packages from the lock file (about half a minute, once)');
   // Not `npm ci`: it refuses a lock file that lacks the binaries of other platforms, which a registry that mirrors only
   // some of them cannot give. This takes the same versions from the lock file, and leaves the file as it is.
-  const args = ['install', '--no-save', '--loglevel=error'];
+  const args = ['install', '--no-save', '--loglevel=error', '--fetch-retries=5'];
   const npm = spawnSync('npm', args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
   if (npm.error) fail('npm was not found: install Node 20.19 or newer together with npm');
   if (npm.status !== 0) fail('npm install failed: the lines above say why (the npm registry must be reachable)');
