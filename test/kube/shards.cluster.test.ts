@@ -8,11 +8,17 @@ import { Client } from '../../src/kube/client.ts';
 import { loadConfig } from '../../src/kube/config.ts';
 import { configMaps, leases } from '../../src/kube/core-kinds.ts';
 import { Unreachable } from '../../src/kube/errors.ts';
+import type { Timings } from '../../src/kube/lease.ts';
 import { Shards, type ShardsOptions } from '../../src/kube/shards.ts';
 import { eventually, sharedCluster } from '../cluster/cluster.ts';
 
 const cluster = sharedCluster();
-const timings = { leaseSeconds: 3, renewDeadlineSeconds: 2, retrySeconds: 0.4 };
+const signal = AbortSignal.timeout(600_000);
+/** Short, where a replica has to be taken for dead; else a machine that stands still for a moment makes nobody lose a shard. */
+const short = { leaseSeconds: 3, renewDeadlineSeconds: 2, retrySeconds: 0.4 };
+const usual = { leaseSeconds: 15, renewDeadlineSeconds: 10, retrySeconds: 0.4 };
+/** Longer than a test waits: what is taken over within it was free. */
+const long = { leaseSeconds: 300, renewDeadlineSeconds: 200, retrySeconds: 0.4 };
 const count = 8;
 const log = createLog('silent', 'json');
 
@@ -62,10 +68,12 @@ class Team {
   readonly replicas: Replica[] = [];
   readonly faults: string[] = [];
   samples = 0;
+  readonly #timings: Timings;
   readonly #sampling: NodeJS.Timeout;
 
-  constructor(namespace: string) {
+  constructor(namespace: string, timings: Timings) {
     this.namespace = namespace;
+    this.#timings = timings;
     const shards = this.#newShards('probe', newClient());
     const uids = Array.from({ length: 1_000 }, () => randomUUID());
     this.uids = Array.from({ length: count }, (_, shard) => uids.find(uid => shards.shardOf(uid) === shard) ?? '');
@@ -105,14 +113,14 @@ class Team {
   }
 
   /** The shares of all replicas, whoever has which, the largest first. */
-  async settled(shares: readonly number[], seconds: number): Promise<void> {
+  async settled(shares: readonly number[]): Promise<void> {
     const wanted = shares.join();
     const isSo = () =>
       wanted ===
       this.shares()
         .sort((a, b) => b - a)
         .join();
-    await eventually(`shares ${wanted}`, isSo, { seconds });
+    await eventually(`shares ${wanted}`, isSo);
   }
 
   async end(): Promise<void> {
@@ -125,12 +133,12 @@ class Team {
   #newShards(identity: string, client: ShardsOptions['client']): Shards {
     const { namespace } = this;
     const metrics = new Metrics();
-    return new Shards({ client, namespace, identity, count, clock: systemClock, log, metrics, timings });
+    return new Shards({ client, namespace, identity, count, clock: systemClock, log, metrics, timings: this.#timings });
   }
 }
 
-async function newTeam(): Promise<Team> {
-  const team = new Team(await cluster.namespace());
+async function newTeam(timings: Timings): Promise<Team> {
+  const team = new Team(await cluster.namespace(), timings);
   onTestFinished(() => team.end());
   return team;
 }
@@ -161,50 +169,50 @@ describe('shards', () => {
   }
 
   async function leaseNames(namespace: string): Promise<string[]> {
-    const page = await admin.list(leases, { namespace, signal: AbortSignal.timeout(10_000) });
+    const page = await admin.list(leases, { namespace, signal });
     return page.items.map(({ metadata }) => metadata.name).sort();
   }
 
   test('are shared fairly by two and three replicas that join and leave, under load', async () => {
-    const team = await newTeam();
+    const team = await newTeam(usual);
     load(team.namespace);
     team.join('a');
-    await team.settled([8], 10);
+    await team.settled([8]);
     const second = team.join('b');
-    await team.settled([4, 4], 10);
+    await team.settled([4, 4]);
     team.join('c');
-    await team.settled([3, 3, 2], 10);
+    await team.settled([3, 3, 2]);
     await second.leave();
-    await team.settled([4, 4], 10);
+    await team.settled([4, 4]);
     expect(await leaseNames(team.namespace)).not.toContain('botmint-replica-b');
   });
 
   test('of a replica that is cut off are taken over by the others, after it has stopped, and shared again when it is back', async () => {
-    const team = await newTeam();
+    const team = await newTeam(short);
     for (const identity of ['a', 'b', 'c']) team.join(identity);
-    await team.settled([3, 3, 2], 10);
+    await team.settled([3, 3, 2]);
     const [victim] = team.replicas;
     if (victim === undefined) throw new Error('nobody joined');
     victim.cable.isCut = true;
-    await team.settled([4, 4, 0], 15);
+    await team.settled([4, 4, 0]);
     victim.cable.isCut = false;
-    await team.settled([3, 3, 2], 15);
+    await team.settled([3, 3, 2]);
   });
 
   test('are free at once when the replica left, and its leases name nobody', async () => {
-    const team = await newTeam();
+    const team = await newTeam(long);
     const lone = team.join('lone');
-    await team.settled([8], 10);
+    await team.settled([8]);
     await lone.leave();
-    const page = await admin.list(leases, { namespace: team.namespace, signal: AbortSignal.timeout(10_000) });
+    const page = await admin.list(leases, { namespace: team.namespace, signal });
     expect(page.items).toHaveLength(8);
     expect(page.items.map(({ spec }) => spec.holderIdentity ?? '')).toEqual(Array(8).fill(''));
     team.join('next');
-    await team.settled([8], 2);
+    await team.settled([8]);
   });
 
   test('tell what is gained and lost, each once', async () => {
-    const team = await newTeam();
+    const team = await newTeam(usual);
     const { shards } = team.join('a');
     const mine = new Set<number>();
     shards.onChange(({ gained, lost }) => {
@@ -214,9 +222,9 @@ describe('shards', () => {
       const owned = team.uids.flatMap((uid, shard) => (shards.owns(uid) ? [shard] : []));
       if (owned.length !== mine.size || owned.some(shard => !mine.has(shard))) team.faults.push('told what is not so');
     });
-    await team.settled([8], 10);
+    await team.settled([8]);
     team.join('b');
-    await team.settled([4, 4], 10);
+    await team.settled([4, 4]);
     expect(mine.size).toBe(4);
   });
 });
