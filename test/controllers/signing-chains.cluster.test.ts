@@ -88,7 +88,7 @@ describe('the Secret of the leaf', () => {
           'the edit is seen',
           () => leafIn(place, { caches })?.metadata.resourceVersion === metadata.resourceVersion,
         );
-      await server.chains.load(AbortSignal.timeout(10_000));
+      await server.chains.load(AbortSignal.timeout(60_000));
       expect(await place.signedBy(server.signer(), await place.bundle())).toBe(0);
       await replica.reconcile();
       const renewed = await eventually('a new leaf', () => server.signer() !== old && server.signer());

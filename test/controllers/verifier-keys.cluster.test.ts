@@ -6,7 +6,7 @@ import { installed, newKey, robotOf } from './verifier-key-place.ts';
 describe('a key that is added to the Secret of the operator', () => {
   test('is known at once by every replica and makes verifiers a while later', async () => {
     const { edit, replica } = await installed();
-    const [a, b] = [await replica({ ahead: 300 }), await replica({ ahead: 60_000 })];
+    const [a, b] = [await replica({ ahead: 300 }), await replica({ ahead: 3_600_000 })];
     const before = a.verifiers.current;
     expect(before).toMatchObject({ number: 1 });
     await edit({ 'verifier-2.key': newKey() });
