@@ -20,9 +20,11 @@ beforeAll(async () => {
       subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: `${role}er` }],
     });
   }
-  // The cluster's own roles take ours in a moment later.
-  const may = { verb: 'create', resource: 'bottokens', group: 'botmint.dev', namespace };
-  await eventually('botmint-edit is part of admin', () => isAllowed('adminer', may));
+  // Roles are in force a moment after they are made, and the cluster's own take ours in one after the other.
+  for (const [allowed, right, where] of operatorMay)
+    if (allowed) await eventually(`the operator may ${right}`, () => isAllowed(operator, attributes(right, where)));
+  for (const [role, allowed, right] of peopleMay)
+    if (allowed) await eventually(`${role} may ${right}`, () => isAllowed(`${role}er`, attributes(right, namespace)));
 });
 
 interface Attributes {
@@ -117,7 +119,7 @@ test('no role has a star in it', () => {
   expect(JSON.stringify(roles.map(({ rules }) => rules))).not.toContain('*');
 });
 
-test.each<[boolean, string, string | undefined]>([
+const operatorMay: [allowed: boolean, right: string, where: string | undefined][] = [
   [true, 'patch bottokens.botmint.dev', 'any'],
   [true, 'patch bottokens/status.botmint.dev', 'any'],
   [true, 'patch robotaccounts.botmint.dev', 'any'],
@@ -166,11 +168,13 @@ test.each<[boolean, string, string | undefined]>([
   [false, 'impersonate users', undefined],
   [false, 'create pods', 'any'],
   [false, 'escalate clusterroles.rbac.authorization.k8s.io', undefined],
-])('the operator: %s: %s (in %s)', async (allowed, right, where) => {
+];
+
+test.each(operatorMay)('the operator: %s: %s (in %s)', async (allowed, right, where) => {
   expect(await isAllowed(operator, attributes(right, where))).toBe(allowed);
 });
 
-test.each<[string, boolean, string]>([
+const peopleMay: [role: string, allowed: boolean, right: string][] = [
   ['view', true, 'get bottokens.botmint.dev'],
   ['view', true, 'watch botusers.botmint.dev'],
   ['view', true, 'list robotaccounts.botmint.dev'],
@@ -204,7 +208,9 @@ test.each<[string, boolean, string]>([
   ['admin', false, 'delete revocations.botmint.dev'],
   ['admin', false, 'patch bottokens/status.botmint.dev'],
   ['admin', false, 'create introspections.botmint.dev'],
-])('who may %s a namespace: %s: %s', async (role, allowed, right) => {
+];
+
+test.each(peopleMay)('who may %s a namespace: %s: %s', async (role, allowed, right) => {
   expect(await isAllowed(`${role}er`, attributes(right, namespace))).toBe(allowed);
   expect(await isAllowed(`${role}er`, attributes(right, elsewhere))).toBe(false);
 });
