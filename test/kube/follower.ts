@@ -5,7 +5,8 @@ import { loadConfig } from '../../src/kube/config.ts';
 import type { KubeObject, Resource } from '../../src/kube/objects.ts';
 import { Reflector, type ReflectorOptions } from '../../src/kube/reflector.ts';
 import { Store } from '../../src/kube/store.ts';
-import type { Cluster, ControlPlane } from '../cluster/cluster.ts';
+import { Api, type Cluster, type ControlPlane, eventually } from '../cluster/cluster.ts';
+import { patienceSeconds } from '../cluster/wait.ts';
 import { FaultProxy } from '../faults/proxy.ts';
 import { clientOf, silent } from './local-server.ts';
 
@@ -26,7 +27,12 @@ export async function clientBehindProxy(of: Pick<Cluster | ControlPlane, 'kubeco
     await of.kubectl(['delete', 'clusterrolebinding', name, '--wait=false']);
     await of.kubectl(['delete', 'serviceaccount', name, '-n', 'default', '--wait=false']);
   });
-  const { token } = await of.tokenFor('default', name);
+  const { token, kubeconfigPath } = await of.tokenFor('default', name);
+  await using api = await Api.open(kubeconfigPath);
+  await eventually(
+    'its rights are in force',
+    async () => (await api.call('/api/v1/namespaces?limit=1')).status === 200,
+  );
   return { proxy, ...clientFor(await proxy.kubeconfigFor(token)) };
 }
 
@@ -50,7 +56,7 @@ export async function follow<T extends KubeObject>(
     abort.abort();
     await running;
   });
-  await reflector.whenSynced(AbortSignal.timeout(30_000));
+  await reflector.whenSynced(AbortSignal.timeout(patienceSeconds * 1000));
   return { store, changes, reflector };
 }
 

@@ -13,7 +13,7 @@ import { loadConfig } from '../../src/kube/config.ts';
 import { createServer } from '../../src/server/listen.ts';
 import { ServingCertificates } from '../../src/server/tls.ts';
 import { Authority } from '../cluster/certificates.ts';
-import { type KubeObject, sharedCluster } from '../cluster/cluster.ts';
+import { Api, eventually, type KubeObject, sharedCluster } from '../cluster/cluster.ts';
 import { rulesOf } from '../deploy/manifests.ts';
 
 const cluster = sharedCluster();
@@ -40,6 +40,11 @@ async function installation() {
     });
   }
   const { kubeconfigPath } = await cluster.tokenFor(namespace, 'botmint');
+  await using itself = await Api.open(kubeconfigPath);
+  for (const plural of ['configmaps', 'secrets']) {
+    const list = `/api/v1/namespaces/${namespace}/${plural}`;
+    await eventually('its rights are in force', async () => (await itself.call(list)).status === 200);
+  }
   const operator = (clock: Clock = systemClock) => {
     const config = loadConfig({ kubeconfig: kubeconfigPath });
     const client = new Client({ config, log, metrics: new Metrics(), userAgent: 'test' });
