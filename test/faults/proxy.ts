@@ -52,6 +52,8 @@ export class FaultProxy {
     const authority = await Authority.create('botmint fault proxy CA');
     const { certificate, privateKey } = await authority.server({ dns: ['localhost'], ip: ['127.0.0.1'] });
     const listener = createServer({ cert: certificate, key: privateKey, ALPNProtocols: ['http/1.1'] });
+    // It closes no idle connection, as it might do just when a client takes it: that would be a fault that no rule has made.
+    listener.keepAliveTimeout = 0;
     listener.listen(0, '127.0.0.1');
     await once(listener, 'listening');
     const directory = await mkdtemp(join(tmpdir(), 'botmint-proxy-'));
