@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { configMaps, secretMetadata, secrets } from '../../src/kube/core-kinds.ts';
 import { Lines } from '../../src/kube/lines.ts';
-import { MalformedObject, parseKubeObject, type Resource } from '../../src/kube/objects.ts';
+import { type KubeObject, MalformedObject, parseKubeObject, type Resource } from '../../src/kube/objects.ts';
 import { eventually, sharedCluster } from '../cluster/cluster.ts';
 import { drop, forward, refuse } from '../faults/proxy.ts';
 import { calls, clientBehindProxy, clientFor, follow } from './follower.ts';
@@ -14,10 +14,12 @@ async function setUp() {
   const { client, metrics } = clientFor(cluster.kubeconfigPath);
   const make = (name: string, more: object = {}) =>
     client.create(configMaps, { metadata: { namespace, name, ...more } }, { signal });
-  return { namespace, client, metrics, make };
+  const remove = (name: string, { metadata: { uid } }: KubeObject) =>
+    client.delete(configMaps, { namespace, name }, { signal, uid });
+  return { namespace, client, metrics, make, remove };
 }
 
-/** The same behind a proxy that makes faults. */
+/** The same behind a proxy that makes faults; what is made and removed goes past it. */
 async function setUpFaults() {
   return { ...(await setUp()), ...(await clientBehindProxy(cluster)) };
 }
@@ -113,10 +115,9 @@ describe('freshness', () => {
         },
       });
       const { metadata } = await make(`made-in-${namespace}`);
-      await watching;
+      await watching; // ended by the server, after its 10 s
       const bookmark = seen.find(({ line }) => line.startsWith('{"type":"BOOKMARK"'));
       expect(bookmark?.at).toBeGreaterThan(7);
-      expect(bookmark?.at).toBeLessThan(11);
       const version = /"resourceVersion":"(\d+)"/.exec(bookmark?.line ?? '')?.[1];
       expect(Number(version)).toBeGreaterThanOrEqual(Number(metadata.resourceVersion));
     },
@@ -133,12 +134,13 @@ describe('freshness', () => {
       parse: parseKubeObject,
     };
     const { reflector } = await follow(client, quiet, { watchSeconds: 2 });
-    let oldest = 0;
-    await eventually('three watches', async () => {
-      oldest = Math.max(oldest, reflector.age());
-      return (await calls(metrics, 'watch', 'priorityclasses')) >= 3;
-    });
-    expect(oldest).toBeLessThan(4000);
+    const listed = reflector.age() - performance.now();
+    const watches = () => calls(metrics, 'watch', 'priorityclasses');
+    for (const count of [1, 2, 3]) {
+      await eventually(`the end of watch ${count}`, async () => (await watches()) >= count);
+      // Each watch that has run its 2 s makes the cache as much younger than its one list, however slow the machine is.
+      expect(performance.now() + listed - reflector.age()).toBeGreaterThan(count * 1900);
+    }
     expect(await calls(metrics, 'list', 'priorityclasses')).toBe(1);
   });
 });
@@ -168,13 +170,13 @@ describe('faults', () => {
   });
 
   test('410 for a watch leads to a list, and what went and came back meanwhile is two changes', async () => {
-    const { namespace, proxy, client, metrics, make } = await setUpFaults();
+    const { namespace, proxy, client, metrics, make, remove } = await setUpFaults();
     const first = await make('a');
     const { store, changes } = await follow(client, configMaps, { namespace });
     await eventually('the watch', () => proxy.watches('configmaps').count === 1);
     proxy.rule = request => (request.verb === 'watch' ? drop : forward);
     proxy.disconnect();
-    await client.delete(configMaps, { namespace, name: 'a' }, { signal, uid: first.metadata.uid });
+    await remove('a', first);
     const second = await make('a');
     let gone = 0;
     proxy.rule = request => (request.verb === 'watch' && gone++ === 0 ? refuse(410, 'Expired') : forward);
@@ -187,13 +189,13 @@ describe('faults', () => {
   });
 
   test('a gap without 410 is caught up from where the watch was', async () => {
-    const { namespace, proxy, client, metrics, make } = await setUpFaults();
+    const { namespace, proxy, client, metrics, make, remove } = await setUpFaults();
     const first = await make('a');
     const { store, changes } = await follow(client, configMaps, { namespace });
     await eventually('the watch', () => proxy.watches('configmaps').count === 1);
     proxy.rule = request => (request.verb === 'watch' ? drop : forward);
     proxy.disconnect();
-    await client.delete(configMaps, { namespace, name: 'a' }, { signal, uid: first.metadata.uid });
+    await remove('a', first);
     const second = await make('a');
     proxy.rule = () => forward;
     await eventually('the new one', () => store.get(`${namespace}/a`)?.metadata.uid === second.metadata.uid);
