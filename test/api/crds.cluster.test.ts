@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import * as z from 'zod';
 import { kinds } from '../../src/api/kinds.ts';
 import { apiVersion, group } from '../../src/api/names.ts';
-import { sharedCluster } from '../cluster/cluster.ts';
+import { eventually, sharedCluster } from '../cluster/cluster.ts';
 import { Samples } from './on-server.ts';
 import { bot, robot, token } from './sample.ts';
 
@@ -51,12 +51,19 @@ describe('kubectl', () => {
     },
   });
 
-  test.each(kinds)('explains every field of a $kind', async ({ kind }) => {
+  const openAPI = z.object({ components: z.object({ schemas: z.record(z.string(), z.unknown()) }) });
+  const schemaOf = async (kind: string) => {
     const answer = await (await cluster.api()).call(`/openapi/v3/apis/${apiVersion}`);
-    const { components } = z
-      .object({ components: z.object({ schemas: z.record(z.string(), z.unknown()) }) })
-      .parse(answer.body);
-    const published = schema.parse(components.schemas[`dev.botmint.v1alpha1.${kind}`]);
+    return openAPI.parse(answer.body).components.schemas[`dev.botmint.v1alpha1.${kind}`];
+  };
+
+  beforeAll(async () => {
+    // The API server serves a kind a moment before it says what is in it.
+    for (const { kind } of kinds) await eventually(`${kind} is explained`, () => schemaOf(kind));
+  });
+
+  test.each(kinds)('explains every field of a $kind', async ({ kind }) => {
+    const published = schema.parse(await schemaOf(kind));
     const { spec, status } = published.properties ?? {};
     expect(published.description).toBeTruthy();
     expect([...unexplained(spec, 'spec'), ...unexplained(status, 'status')]).toEqual([]);
