@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { importPKCS8, SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
 import type { Client } from '../../src/kube/client.ts';
 import { configMaps, secretMetadata } from '../../src/kube/core-kinds.ts';
 import { isOutcomeUnknown } from '../../src/kube/errors.ts';
@@ -21,16 +22,19 @@ describeOwnControlPlane('on a control plane that breaks', () => {
   test('an API server that is killed and comes back: calls fail and go on, the watch catches up without a list', async () => {
     const { client, metrics, make } = setUp(plane);
     const { store } = await follow(client, configMaps, { labelSelector: 'test=restart' });
-    await make('restart');
-    await eventually('the first', () => store.size === 1);
-    const { resourceVersion } = await client.list(configMaps, { signal, limit: 1 });
+    // A new API server remembers nothing from before its start: what the watch has seen has to be the last that anybody wrote.
+    const { uid, resourceVersion } = await eventually('nobody has written since', async () => {
+      const { metadata } = await make('restart');
+      await eventually('its event', () => store.byUID(metadata.uid));
+      return (await versionOf(plane)) === metadata.resourceVersion && metadata;
+    });
     await plane.kill('kube-apiserver');
     expect(await failure(make('restart'))).toSatisfy(isOutcomeUnknown);
     await plane.restart('kube-apiserver');
-    await make('restart');
-    await eventually('both', () => store.size === 2);
+    const { metadata: second } = await make('restart');
+    await eventually('both', () => store.byUID(uid) && store.byUID(second.uid));
     expect(Number(store.seen)).toBeGreaterThan(Number(resourceVersion));
-    expect(await calls(metrics, 'list', 'configmaps')).toBe(2);
+    expect(await calls(metrics, 'list', 'configmaps')).toBe(1);
   });
 
   test('a paused etcd: calls end by their deadline, then everything goes on', async () => {
@@ -45,7 +49,7 @@ describeOwnControlPlane('on a control plane that breaks', () => {
       failure(client.get(configMaps, ref, { signal, deadlineMilliseconds: 1500 })),
       failure(client.list(configMaps, { signal, deadlineMilliseconds: 1500 })),
     ]);
-    expect(performance.now() - started).toBeLessThan(3000);
+    expect(performance.now() - started).toBeLessThan(15_000); // half of the deadline of a call that names none
     for (const error of results) expect(error).toSatisfy(isOutcomeUnknown);
     plane.resume('etcd');
     const { metadata } = await eventually('a write goes through', () => make('pause'));
@@ -126,6 +130,12 @@ function makeWith(client: Client, label: string, name: string, deadlineMilliseco
   const metadata = { namespace: 'default', name, labels: { test: label } };
   const deadline = deadlineMilliseconds === undefined ? {} : { deadlineMilliseconds };
   return client.create(configMaps, { metadata }, { signal, ...deadline });
+}
+
+/** The version that the whole of the API server's data is at. */
+async function versionOf({ api }: ControlPlane): Promise<string> {
+  const { body } = await api.call('/api/v1/namespaces/default/configmaps?limit=1');
+  return z.object({ metadata: z.object({ resourceVersion: z.string() }) }).parse(body).metadata.resourceVersion;
 }
 
 /** As the API server itself would have signed it an hour ago. */
