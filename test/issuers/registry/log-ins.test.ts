@@ -1,10 +1,11 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { SecretValue } from '../../../src/base/secret-value.ts';
 import type { Account } from '../../../src/issuers/registry/account.ts';
 import { type AttemptLimit, LogIns } from '../../../src/issuers/registry/log-ins.ts';
 import { generateSecret } from '../../../src/issuers/registry/secrets.ts';
 import { type SlowHash, TooManyChecks } from '../../../src/issuers/registry/slow-hash.ts';
 import { VerifierKeyMissing, Verifiers } from '../../../src/issuers/registry/verifiers.ts';
+import { eventually } from '../../cluster/wait.ts';
 
 const now = new Date('2026-11-22T12:00:00Z');
 const before = new Date(now.getTime() - 1);
@@ -223,7 +224,7 @@ describe('a crowd', () => {
     const crowd = [by('a', healthy, wrong, counted), by('b', another, wrong, counted)];
     crowd.push(by('c', undefined, wrong, counted), by('d', undefined, wrong, counted));
     expect([seen.hashes, counted.taken]).toEqual([2, 4]);
-    await vi.waitUntil(() => {
+    await eventually('the hashes of the others have begun', () => {
       seen.release();
       return seen.hashes === 4;
     });
