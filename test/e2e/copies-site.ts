@@ -65,8 +65,7 @@ export class CopiesSite {
   }
 
   async areCopied(source: string, takers: readonly string[]): Promise<void> {
-    for (const taker of takers)
-      await eventually(`${taker} has what ${source} has`, () => this.isCopied(source, taker), { seconds: 75 });
+    for (const taker of takers) await eventually(`${taker} has what ${source} has`, () => this.isCopied(source, taker));
   }
 
   async isCopied(source: string, taker: string): Promise<boolean> {
@@ -75,9 +74,7 @@ export class CopiesSite {
   }
 
   async isGone(taker: string, name = 'token'): Promise<void> {
-    await eventually(`${taker} has no copy`, async () => (await this.#site().secret(taker, name)) === undefined, {
-      seconds: 75,
-    });
+    await eventually(`${taker} has no copy`, async () => (await this.#site().secret(taker, name)) === undefined);
   }
 
   async account(namespace: string, name: string, imagePullSecrets: readonly { name: string }[] = []): Promise<void> {

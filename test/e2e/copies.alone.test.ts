@@ -157,8 +157,10 @@ describe('a rotation without an overlap', () => {
     const old = await value(source);
     const held: boolean[] = [];
     let wasAlive: boolean | undefined;
+    const isRecorded = isRecord(source);
     site.rule = request => {
-      if (!isRecord(source)(request)) return forward;
+      if (!isRecorded(request)) return forward;
+      site.rule = () => forward; // what is written into the record later shows nothing
       const look = async () => {
         for (const taker of takers) held.push(await on.isCopied(source, taker));
         wasAlive = (await site.introspect(old)).active;
@@ -233,11 +235,12 @@ describe('what cannot be written', () => {
       `namespace ${blocked}: Secret token could not be written: Forbidden: no`,
     );
     await on.areCopied(source, [free]);
-    await eventually('it is tried again', () => tries() > 1);
+    // After five seconds, and ten: the next one would come twenty later.
+    await eventually('it is tried again', () => tries() > 2);
     expect(tries()).toBeLessThan(4);
     site.rule = () => forward;
     await on.label(blocked, { touched: 'yes' });
-    await eventually('it is there', () => on.isCopied(source, blocked), { seconds: 5 });
+    await eventually('it is there', () => on.isCopied(source, blocked), { seconds: 15 });
     await site.ready('bottokens', source, 'token', 'Issued');
   });
 
@@ -252,7 +255,7 @@ describe('what cannot be written', () => {
     await eventually(
       'it is recorded',
       async () => Status.parse((await site.token(source, 'token'))?.status).tokenID !== tokenID,
-      { seconds: 15 },
+      { seconds: 25 }, // ten for the copy; a call that names no deadline has thirty
     );
     expect(await on.isCopied(source, free)).toBe(true);
     expect(await value(silent)).toBe(old);
@@ -331,16 +334,16 @@ describe('the end', () => {
     const [gone = '', stays = ''] = takers;
     await site.api.delete(`/api/v1/namespaces/${gone}`);
     const isGone = (name: string) => async () => (await site.api.get(`/api/v1/namespaces/${name}`)) === undefined;
-    await eventually('the namespace is gone', isGone(gone), { seconds: 90 });
+    await eventually('the namespace is gone', isGone(gone));
     await site.ready('bottokens', source, 'token', 'Issued');
     expect(await on.isCopied(source, stays)).toBe(true);
     await site.api.delete(`/api/v1/namespaces/${source}`);
     await on.isGone(stays);
-    await eventually('the namespace is gone', isGone(source), { seconds: 90 });
+    await eventually('the namespace is gone', isGone(source));
   });
 
   test('waits a minute for a copy that cannot be deleted, and what is left is removed when it can be', {
-    timeout: 240_000,
+    timeout: 600_000,
   }, async () => {
     const { source, takers } = await on.distributed(2);
     const [held = '', free = ''] = takers;
@@ -352,7 +355,7 @@ describe('the end', () => {
     await on.isGone(free);
     expect(await site.introspect(token)).toEqual({ active: false });
     expect(await site.token(source, 'token')).toBeDefined();
-    await eventually('it goes', async () => (await site.token(source, 'token')) === undefined, { seconds: 90 });
+    await eventually('it goes', async () => (await site.token(source, 'token')) === undefined);
     expect(performance.now() - began).toBeGreaterThan(55_000);
     expect(await site.secret(held, 'token')).toBeDefined();
     site.rule = () => forward;
