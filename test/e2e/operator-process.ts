@@ -82,8 +82,10 @@ export class OperatorProcess {
   /** Waits until it says that it has started. Fails with its output when it ends instead. */
   async serving(): Promise<Started> {
     return eventually('the operator has started', () => {
+      // Also where it was killed before anybody looked: it may be at work the moment after it has said so.
+      if (this.#started !== undefined) return this.#started;
       if (this.hasEnded) throw new Error(`the operator has ended:\n${this.output}`);
-      return this.#started;
+      return undefined;
     });
   }
 
