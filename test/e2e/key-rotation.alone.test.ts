@@ -125,8 +125,12 @@ describe('retire-key', () => {
     expect((await issuer.status()).withdrawnKeys?.map(({ kid }) => kid)).toEqual([first?.kid]);
     const secretName = first?.secretName ?? '';
     await eventually('its private half is gone', async () => !(await issuer.hasSecret({ secretName })));
-    const events = await site.api.list('/apis/events.k8s.io/v1/namespaces/default/events');
-    expect(events.filter(({ reason }) => reason === 'KeyWithdrawn')).toHaveLength(1);
+    const events = await eventually('it is told', async () => {
+      const all = await site.api.list('/apis/events.k8s.io/v1/namespaces/default/events');
+      const withdrawn = all.filter(({ reason }) => reason === 'KeyWithdrawn');
+      return withdrawn.length > 0 && withdrawn;
+    });
+    expect(events).toHaveLength(1);
 
     // The value stays, and repeats nothing.
     const since = await restartedAhead(0);

@@ -256,8 +256,9 @@ describe('what cannot be served says so', () => {
   test('a username that an older BotUser has', async () => {
     const namespace = await site.namespace();
     await site.apply(botUser('older', { username: 'same' }), namespace);
-    await site.ready('botusers', namespace, 'older', 'Available');
-    await eventually('another second', async () => new Date().getMilliseconds() < 100); // creation times are whole seconds
+    const { metadata } = await site.ready('botusers', namespace, 'older', 'Available');
+    const made = Date.parse(String(metadata.creationTimestamp));
+    await eventually('another second', () => Date.now() >= made + 1000); // creation times are whole seconds
     await site.apply(
       botUser('younger', { username: 'same' }) + botToken('token', { botUserRef: { name: 'younger' } }),
       namespace,
