@@ -42,7 +42,7 @@ async function configMaps() {
 }
 
 async function becomes(token: string, status: string): Promise<void> {
-  await eventually(`it is ${status}`, async () => (await statusOf(token)) === status, { seconds: 5 });
+  await eventually(`it is ${status}`, async () => (await statusOf(token)) === status);
 }
 
 test('a revocation is in the list, is final, and outlives a restart', async () => {
