@@ -174,7 +174,9 @@ describe('no answer', () => {
   test('a silent server is left at the deadline, and the connection is cut', async () => {
     const { client, server } = await serving(silence);
     const error = await failure(client.get(secrets, ref, { signal, deadlineMilliseconds: 100 }));
-    expect(error).toMatchObject({ lack: 'deadline', message: 'get secrets: no answer within 0.1 s' });
+    // What is left of the 0.1 s when the request is sent: on a busy machine that is nothing.
+    const message = expect.stringMatching(/^get secrets: no answer within 0(\.1)? s$/);
+    expect(error).toMatchObject({ lack: 'deadline', message });
     await eventually('the connection is cut', async () => (await connections(server)) === 0);
   });
 
