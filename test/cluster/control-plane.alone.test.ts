@@ -16,6 +16,9 @@ describeOwnControlPlane('a control plane of its own', () => {
   let plane: ControlPlane;
   beforeAll(async () => {
     plane = await ControlPlane.start();
+    // While it starts, a controller manager ends when it has no API server for ten seconds; here one is taken away.
+    const view = () => plane.api.get('/apis/rbac.authorization.k8s.io/v1/clusterroles/view');
+    await eventually('the controllers work', async () => JSON.stringify((await view())?.rules).includes('pods'));
   });
   afterAll(() => plane.stop());
 

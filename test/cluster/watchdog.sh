@@ -11,9 +11,9 @@ for file in "$directory"/gone/*; do
   pid=
   tries=0
   # A component that was starting in this very moment has opened its file but not written it yet.
-  while [ -z "$pid" ] && [ $tries -lt 1000 ]; do
-    read -r pid <"$file"
+  until read -r pid <"$file" || [ $tries -ge 100 ]; do
     tries=$((tries + 1))
+    sleep 0.05
   done
   [ -n "$pid" ] && kill -KILL "$pid" 2>/dev/null
 done
