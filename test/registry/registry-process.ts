@@ -37,8 +37,9 @@ export class RegistryProcess {
     for (let attempt = 1; ; attempt++) {
       const registry = await RegistryProcess.#spawn(options);
       try {
-        await eventually('the registry listens', () => registry.#isListening());
-        return registry;
+        await eventually('the registry listens, or has ended', () => registry.#isListening());
+        if (registry.pid !== undefined) return registry;
+        throw new Error('the registry has ended');
       } catch (error) {
         const log = await registry.log();
         await registry.stop();
@@ -76,7 +77,7 @@ export class RegistryProcess {
   }
 
   async #isListening(): Promise<boolean> {
-    if (this.#child.exitCode !== null) throw new Error(`the registry ended:\n${await this.log()}`);
+    if (this.pid === undefined) return true; // there is nothing to wait for any more
     return (await this.log()).includes(`listening on 127.0.0.1:${this.port}`);
   }
 

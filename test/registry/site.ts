@@ -22,7 +22,7 @@ const issuer: RegistryIssuer = {
   name: 'hub',
   service: 'registry.test',
   issuer: 'botmint',
-  tokenLifetimeSeconds: 60,
+  tokenLifetimeSeconds: 300, // a push that is held keeps its token also on a slow machine
   anonymousProjects: ['public'],
 };
 
