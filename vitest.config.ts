@@ -13,8 +13,8 @@ export default defineConfig({
           include: ['test/{base,api,kube,decide,explore,issuers,controllers,server,cluster,setup}/**/*.test.ts'],
           exclude: ['**/*.cluster.test.ts', '**/*.alone.test.ts'],
           // Speed is measured elsewhere: a busy machine fails no test.
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
           // How many run side by side depends on the machine, and Vitest refuses a group whose projects differ in that.
           sequence: { groupOrder: 2 },
         },
@@ -25,8 +25,8 @@ export default defineConfig({
           name: 'cluster',
           include: ['test/**/*.cluster.test.ts'],
           globalSetup: ['test/cluster/vitest-setup.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
           maxWorkers: 2,
         },
       },
@@ -36,8 +36,8 @@ export default defineConfig({
           name: 'alone',
           include: ['test/**/*.alone.test.ts'],
           globalSetup: ['test/cluster/vitest-setup.ts'],
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
           // Each has a control plane of its own, and most of their time they wait.
           maxWorkers: 3,
           sequence: { groupOrder: 1 },

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Longer than four failures in a row take (5, 10, 20 and 40 s of back-off): on a busy machine an API server can fail a call on its
- * own, beside the fault of the test. Only a test that fails waits for so long.
+ * Twice as long as four failures in a row take (5, 10, 20 and 40 s of back-off): on a busy machine an API server can fail a call on
+ * its own, beside the fault of the test, and a hundred runs side by side take turns. Only a test that fails waits for so long.
  */
-export const patienceSeconds = 90;
+export const patienceSeconds = 150;
 
 /** The longest pause between two looks, where the test asks for none that is longer. */
 const longestPauseMilliseconds = 1000;

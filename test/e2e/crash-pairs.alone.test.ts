@@ -15,7 +15,7 @@ const pairs: [Moment, Moment][] = [
 
 describe('killed twice, the operator ends where the clean run ends', () => {
   for (const scenario of scenarios) {
-    test.each(pairs)(`${scenario.name}: %s and %s each two steps`, { timeout: 600_000 }, async (one, other) => {
+    test.each(pairs)(`${scenario.name}: %s and %s each two steps`, { timeout: 1_800_000 }, async (one, other) => {
       for (let k = 1; ; k++) {
         const first = { k, moment: one };
         for (let l = 1; (await runs.run(scenario, [first, { k: l, moment: other }])) === 2; l++)

@@ -47,9 +47,13 @@ export class CrashRuns {
   eachStep(title: string, of: readonly Scenario[]): void {
     describe(title, () => {
       for (const scenario of of) {
-        test.each<Moment>(['before', 'after'])(`${scenario.name}: %s each step`, { timeout: 600_000 }, async moment => {
-          for (let k = 1; (await this.run(scenario, [{ k, moment }])) > 0; k++) expect(k).toBeLessThan(mostPoints);
-        });
+        test.each<Moment>(['before', 'after'])(
+          `${scenario.name}: %s each step`,
+          { timeout: 1_800_000 },
+          async moment => {
+            for (let k = 1; (await this.run(scenario, [{ k, moment }])) > 0; k++) expect(k).toBeLessThan(mostPoints);
+          },
+        );
       }
     });
   }

@@ -60,6 +60,6 @@ describe('an issuer that is deleted', () => {
     await eventually('it is gone', async () => (await issuer.object()) === undefined);
     // The garbage collector follows a kind whose CRD is new only after its next look at the API, up to half a minute later.
     const secretsAreGone = async () => !(await Promise.all(keys.map(key => issuer.hasSecret(key)))).includes(true);
-    await eventually('its keys are', secretsAreGone, { seconds: 90 });
+    await eventually('its keys are', secretsAreGone);
   });
 });

@@ -137,9 +137,12 @@ export class OwnRegistryIssuer {
     return this.#site.fetch(`/registry/${this.name}/token`, { method: 'POST', headers, body: body.toString() });
   }
 
-  /** What is in the token that this login gets, scope for scope; undefined for one that gets none. */
+  /** What is in the token that this login gets, scope for scope; undefined for one that gets none. Who cannot know (503) is asked again. */
   async access(login: Login, scope = '', by?: OperatorProcess): Promise<string[] | undefined> {
-    const answer = await this.ask({ login, query: scope === '' ? {} : { scope }, ...(by && { by }) });
+    const answer = await eventually('the token endpoint says', async () => {
+      const said = await this.ask({ login, query: scope === '' ? {} : { scope }, ...(by && { by }) });
+      return said.status !== 503 && said;
+    });
     if (answer.status === 401) return undefined;
     if (answer.status !== 200) throw new Error(`the token endpoint answered ${answer.status}: ${answer.text}`);
     const { access } = claimsOf(tokenIn(answer));

@@ -1,6 +1,7 @@
 import { Agent, request } from 'undici';
 import { z } from 'zod';
 import type { Api } from '../cluster/api.ts';
+import { eventually } from '../cluster/wait.ts';
 
 const host = 'botmint.botmint-system.svc';
 export const builtinURL = `https://${host}`;
@@ -36,19 +37,23 @@ export class RelyingParty {
     this.#tokenFor = tokenFor;
   }
 
-  /** RFC 7662. Fails when the issuer does not say. */
+  /** RFC 7662. Asks again while the issuer cannot know (503), as a service would: an answer is several reads of a busy API server. */
   async introspect(
     port: number,
     token: string,
     issuer = { name: 'builtin', url: builtinURL },
   ): Promise<{ active: boolean; jti?: string | undefined }> {
-    const answer = await this.fetch(port, `/issuers/${issuer.name}/introspect`, {
-      method: 'POST',
+    const question = {
+      method: 'POST' as const,
       headers: {
         authorization: `Bearer ${await this.#ownToken(issuer.url)}`,
         'content-type': 'application/x-www-form-urlencoded',
       },
       body: new URLSearchParams({ token }).toString(),
+    };
+    const answer = await eventually('the issuer says', async () => {
+      const said = await this.fetch(port, `/issuers/${issuer.name}/introspect`, question);
+      return said.status !== 503 && said;
     });
     if (answer.status !== 200) throw new Error(`introspection answered ${answer.status}: ${answer.text}`);
     return z.object({ active: z.boolean(), jti: z.string().optional() }).parse(JSON.parse(answer.text));
