@@ -54,7 +54,7 @@ async function deleted(namespace: string): Promise<number> {
 /** Far more than it takes: the control plane looks at a namespace with finalizers in it again only after 8 s. */
 async function isGone(namespace: string): Promise<void> {
   const gone = async () => (await site.api.get(`/api/v1/namespaces/${namespace}`)) === undefined;
-  await eventually(`namespace ${namespace} is gone`, gone, { seconds: 90 });
+  await eventually(`namespace ${namespace} is gone`, gone);
 }
 
 /** Tokens of objects that were seen to be gone: nothing brings them back, so they are not asked for again. */
@@ -141,7 +141,7 @@ test('kubectl delete ends for bots and for tokens, whatever --cascade says', asy
   );
   const ends = ways.map(async ({ cascade, kind }) => {
     const namespace = await inhabited();
-    await site.kubectl(['delete', kind, '--all', '-n', namespace, `--cascade=${cascade}`, '--timeout=90s']);
+    await site.kubectl(['delete', kind, '--all', '-n', namespace, `--cascade=${cascade}`, '--timeout=240s']);
     expect(await site.api.list(collections[kind](namespace))).toEqual([]);
     const haveGone = async () => (await site.api.list(collections.secrets(namespace))).length === 0;
     await eventually('the Secrets are gone', haveGone);

@@ -239,7 +239,7 @@ describe('two operators at once on the same shards', () => {
 });
 
 describeOwnControlPlane('a replica whose caches are too old', () => {
-  test('refuses to answer instead of answering wrong', { timeout: 90_000 }, async () => {
+  test('refuses to answer instead of answering wrong', async () => {
     const namespace = await site.namespace();
     await site.apply(botUser('bot') + botToken('token'), namespace);
     const token = (await eventually('the token', async () => (await site.values(namespace, 'token'))?.BUF_TOKEN)) ?? '';
@@ -247,12 +247,10 @@ describeOwnControlPlane('a replica whose caches are too old', () => {
     site.rule = ({ verb }) => (verb === 'watch' || verb === 'list' ? refuse(503, 'ServiceUnavailable') : forward);
     site.proxy.disconnect();
     await eventually('503', async () => (await site.fetch('/issuers/builtin/introspect', form(token))).status === 503, {
-      seconds: 60,
       everyMilliseconds: 500,
     });
     site.rule = () => forward;
     await eventually('it answers again', async () => (await site.introspect(token)).active, {
-      seconds: 60,
       everyMilliseconds: 200,
     });
   });
@@ -281,7 +279,7 @@ describeOwnControlPlane('an object that a newer version wrote', () => {
     await site.ready('bottokens', namespace, 'token', 'Issued');
     expect(await site.secret(namespace, 'newer')).toBeUndefined();
     const writes = site.proxy.requests.filter(
-      request => isWrite(request) && !isBackground(request) && request.name === 'newer',
+      request => isWrite(request) && !isBackground(request) && request.name === 'newer' && Number(request.status) < 300,
     );
     expect(writes.map(({ subresource }) => subresource)).toEqual(['status']); // once, not at every look
     await site.api.delete(`/apis/botmint.dev/v1alpha1/namespaces/${namespace}/bottokens/newer`);

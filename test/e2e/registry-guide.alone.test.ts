@@ -70,7 +70,7 @@ class Desk {
     const PATH = `${binaries}:${process.env.PATH}`;
     const env = { HOME: this.#path('home'), PATH, KUBECONFIG: kubeconfigPath };
     const shell = ['-euo', 'pipefail', '-c', this.#here(script)];
-    const { stdout } = await promisify(execFile)('bash', shell, { cwd: this.#directory, env, timeout: 120_000 });
+    const { stdout } = await promisify(execFile)('bash', shell, { cwd: this.#directory, env, timeout: 280_000 });
     return stdout;
   }
 
@@ -122,6 +122,7 @@ class Desk {
   #here(text: string): string {
     const { port } = this.#site.operator.started;
     return text
+      .replaceAll('kubectl wait ', 'kubectl wait --timeout=120s ') // half a minute is not long on a busy machine
       .replaceAll('localhost:8443', `localhost:${port}`)
       .replaceAll('localhost:5000', `localhost:${this.#registryPort}`);
   }
@@ -149,6 +150,7 @@ async function leak(place: Desk): Promise<void> {
 describeOwnControlPlane('docs/registry.md', () => {
   test.skipIf(missing !== undefined)(
     'leads from an empty directory to pods that pull, and through every day',
+    { timeout: 600_000 },
     async () => {
       desk = await Desk.open();
       await desk.run(issuerCommands);
