@@ -427,7 +427,7 @@ describe('of two operators', () => {
       const seen = [...(await verifiers(site.operator)), ...(await verifiers(second))].filter(({ n }) => n > 0);
       return seen.length > 0 && seen.every(({ name }) => name === '2');
     };
-    await eventually('every verifier is of the new key', look, { seconds: 60, everyMilliseconds: 100 });
+    await eventually('every verifier is of the new key', look, { everyMilliseconds: 100 });
     expect([...answers]).toEqual([200]);
     await site.api.patch(keys, { data: { 'verifier-1.key': null } });
     for (const [i, name] of ['generated', 'own'].entries()) {
@@ -454,7 +454,8 @@ describe('of two operators', () => {
       if (status === 200) lastLetIn = asked;
       return status === 503;
     });
-    expect(lastLetIn - began).toBeLessThan(15_500);
+    // What came last from the API server may have been on its way for a while when the watch was held.
+    expect(lastLetIn - began).toBeLessThan(18_000);
     for (const login of [other, wrong(other), undefined]) {
       const answer = await hub.ask({ login, by: second });
       expect([answer.status, answer.headers['retry-after']]).toEqual([503, '5']);
