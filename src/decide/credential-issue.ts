@@ -26,8 +26,7 @@ export function issue(seen: Found, record: Recorded | undefined, cause: IssueCau
     return report(seen, isInForce(seen, record, now) ? verdictOf(seen, record, grant, now) : grant.blocked, now);
   }
   const change = record === undefined ? 'none' : seen.kind.changeOf(record.inputs, grant.value);
-  const replaces =
-    change === 'narrowed' || change === 'replaced' || (record !== undefined && isAllInvalid(seen, record));
+  const replaces = change === 'narrowed' || change === 'replaced';
   const overlapSeconds = replaces ? 0 : overlapSecondsOf(seen, record, cause);
   if (overlapSeconds !== 0 && livePrevious(object, now).length >= mostPrevious) {
     const message = `${mostPrevious} superseded credentials are alive: the next issue waits until the first of them ends`;
@@ -46,13 +45,6 @@ export function overlapSecondsOf(seen: Found, record: Recorded | undefined, caus
   if (record !== undefined && isListedInvalid(seen, record)) return 0;
   if (cause === 'first' || chosen === undefined) return seen.kind.overlaps[cause];
   return Number(parseDuration(chosen));
-}
-
-/** Nothing is left to live on beside a new credential: one that allowed less was on its way, and got lost before it was recorded. */
-function isAllInvalid(seen: Found, record: Recorded): boolean {
-  const { previous = [] } = seen.object.status ?? {};
-  const isInvalid = (index: number | undefined) => index !== undefined && seen.listed.get(index) === 'INVALID';
-  return isListedInvalid(seen, record) && previous.every(({ statusListIndex }) => isInvalid(statusListIndex));
 }
 
 /** Revoked for good in the status list though nobody wants it: who verifies offline takes only another one. */

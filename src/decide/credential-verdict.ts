@@ -134,10 +134,19 @@ function servedBy({ kind, object, principal }: Observed): object {
   return kind.served(object, record?.inputs, withinOf(principal.grant));
 }
 
+/**
+ * What was superseded and may live on, without what the status list has ended already: for one that allowed less and got lost
+ * before it was recorded, or by somebody's hand.
+ */
+function unlistedPrevious({ object, listed }: Observed) {
+  const isInvalid = (index: number | undefined) => index !== undefined && listed.get(index) === 'INVALID';
+  return (object.status?.previous ?? []).filter(({ statusListIndex }) => !isInvalid(statusListIndex));
+}
+
 /** Writes a status that says so, or rests until time alone changes something. */
 export function report(seen: Observed, verdict: Verdict, now: Date, pollSeconds?: number): Step {
   const { object } = seen;
-  const { retry: _, ...fields } = { ...object.status, ...servedBy(seen) };
+  const { retry: _, ...fields } = { ...object.status, ...servedBy(seen), previous: unlistedPrevious(seen) };
   const write = statusWrite(
     object,
     fields,

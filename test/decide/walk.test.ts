@@ -44,7 +44,7 @@ test.each<[string, 1 | 2, fc.Arbitrary<Happening>]>([
   180_000,
 );
 
-test.each<[string, Happening[]]>([
+test.each<[string, Happening[], (1 | 2)?]>([
   ['nothing at all', []],
   ['a deletion', [...calm(4), { by: 'user', does: 'deletes the token' }]],
   ['a revocation', [...calm(4), { by: 'user', does: 'revokes' }]],
@@ -86,7 +86,22 @@ test.each<[string, Happening[]]>([
       { by: 'user', does: 'loses the Secret' },
     ],
   ],
-])('%s comes to its end', (_, happenings) => walk(start(1), happenings));
+  [
+    'a narrower token of one operator that lost its marks before the other, which was asked for more, issued one',
+    [
+      ...calm(3),
+      { by: 'user', does: 'asks for less' },
+      ...calm(1, 1),
+      { by: 'user', does: 'asks for more' },
+      { by: 'watch', who: 0, what: 'token' },
+      ...calm(2, 1),
+      { by: 'user', does: 'takes off the marks' },
+      ...calm(2),
+      { by: 'operator', who: 1, fault: 'unanswered' },
+    ],
+    2,
+  ],
+])('%s comes to its end', (_, happenings, count = 1) => walk(start(count), happenings));
 
 function walk(world: World, happenings: readonly Happening[]): void {
   let before = snapshot(world.server);
@@ -103,6 +118,6 @@ function isUser(text: string): text is keyof typeof users {
   return text in users;
 }
 
-function calm(count: number): Happening[] {
-  return Array.from({ length: count }, () => ({ by: 'operator', who: 0, fault: 'none' }));
+function calm(count: number, who: 0 | 1 = 0): Happening[] {
+  return Array.from({ length: count }, () => ({ by: 'operator', who, fault: 'none' }));
 }
