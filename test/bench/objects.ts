@@ -91,6 +91,10 @@ export function applyAll(
   });
 }
 
+export async function tokenCount(api: Api): Promise<number> {
+  return (await api.list(`${group}/bottokens`)).length;
+}
+
 /** How many tokens all BotUsers together say that they have. */
 export async function activeTokens(api: Api): Promise<number> {
   const counts = (await api.list(`${group}/botusers`)).map(
