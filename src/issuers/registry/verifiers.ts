@@ -10,7 +10,7 @@ import { boundedScrypt, type Cost, forIssuing, forLogins, type SlowHash } from '
  *
  * Method `hmac` is for generated secrets. Even with the key nobody finds one of 2^131 by trying, so a slow hash would
  * add cost for us and none for an attacker. Method `scrypt-14-8-1` is for secrets that people choose: the same HMAC over
- * scrypt's result. Each try costs 16 MiB and about 28 ms of a thread, here and for a thief who has verifiers and key.
+ * scrypt's result. Each try costs 16 MiB and about 30 ms of a thread, here and for a thief who has verifiers and key.
  */
 
 /** Whose secret it is. */
@@ -98,7 +98,7 @@ export class Verifiers {
     return this.#written(subject, 'hmac', secret.reveal());
   }
 
-  /** The same words always give the same verifier. Takes a thread for about 28 ms, and waits for no login. */
+  /** The same words always give the same verifier. Takes a thread for about 30 ms, and waits for no login. */
   async ofOwn(subject: Subject, secret: SecretValue): Promise<string> {
     const material = await this.#hashToIssue(secret, saltOf(subject.uid), slowCost);
     return this.#written(subject, slowMethod, material);
