@@ -4,7 +4,7 @@ import { rotateAnnotation } from '../api/names.ts';
 import { type Recorded, revisionOf } from './credential-record.ts';
 import { type Found, type IssueCause, type Step, secretNameOf } from './credential-seen.ts';
 import { hasFinalizer, livePrevious } from './credential-status.ts';
-import { isInForce, report, stalled, verdictOf } from './credential-verdict.ts';
+import { isInForce, isListedInvalid, report, stalled, verdictOf } from './credential-verdict.ts';
 
 /** What was lost or edited is issued anew, unless its owner wants to see to it. Who asks for a new credential gets one. */
 export function reissue(seen: Found, record: Recorded, cause: 'lost' | 'edited', now: Date): Step {
@@ -42,12 +42,7 @@ export function issue(seen: Found, record: Recorded | undefined, cause: IssueCau
 /** What `rotation.overlap` says, and else the usual one. A first credential has nothing beside it, and what is INVALID already none that could work. */
 export function overlapSecondsOf(seen: Found, record: Recorded | undefined, cause: IssueCause): number | undefined {
   const chosen = seen.object.spec.rotation?.overlap;
-  if (record !== undefined && isListedInvalid(seen, record)) return 0;
+  if (record !== undefined && isListedInvalid(seen, record.inputs)) return 0;
   if (cause === 'first' || chosen === undefined) return seen.kind.overlaps[cause];
   return Number(parseDuration(chosen));
-}
-
-/** Revoked for good in the status list though nobody wants it: who verifies offline takes only another one. */
-export function isListedInvalid({ listed }: Found, { inputs }: Recorded): boolean {
-  return inputs.statusListIndex !== undefined && listed.get(inputs.statusListIndex) === 'INVALID';
 }

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Change } from './change.ts';
 import { revocation } from './credential-end.ts';
-import { isListedInvalid, issue, reissue } from './credential-issue.ts';
+import { issue, reissue } from './credential-issue.ts';
 import type { Recorded } from './credential-record.ts';
 import { revise } from './credential-revision.ts';
 import { type Found, isOfIssuer, type Step } from './credential-seen.ts';
 import { renewTimeOf } from './credential-status.ts';
-import { hasEndedForGood, report, verdictOf } from './credential-verdict.ts';
+import { hasEndedForGood, isListedInvalid, report, verdictOf } from './credential-verdict.ts';
 import type { Wish } from './grant.ts';
 import { isLabelled, renderingOf } from './secret-metadata.ts';
 
@@ -40,7 +40,7 @@ function replacement(seen: Found, record: Recorded, now: Date): Step | undefined
   if (!grant.allowed) return undefined;
   const change = changeOf(seen, record, grant.value, now);
   if (change !== 'none') return issue(seen, record, change, now);
-  const isInvalid = !hasEndedForGood(seen.object, record, now) && isListedInvalid(seen, record);
+  const isInvalid = !hasEndedForGood(seen.object, record, now) && isListedInvalid(seen, record.inputs);
   return isInvalid ? issue(seen, record, 'lost', now) : undefined;
 }
 

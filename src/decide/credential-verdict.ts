@@ -134,19 +134,20 @@ function servedBy({ kind, object, principal }: Observed): object {
   return kind.served(object, record?.inputs, withinOf(principal.grant));
 }
 
-/**
- * What was superseded and may live on, without what the status list has ended already: for one that allowed less and got lost
- * before it was recorded, or by somebody's hand.
- */
-function unlistedPrevious({ object, listed }: Observed) {
-  const isInvalid = (index: number | undefined) => index !== undefined && listed.get(index) === 'INVALID';
-  return (object.status?.previous ?? []).filter(({ statusListIndex }) => !isInvalid(statusListIndex));
+/** Whether the status list has revoked a credential for good, wanted or not: who verifies offline never takes it again. */
+export function isListedInvalid(
+  { listed }: Pick<Observed, 'listed'>,
+  { statusListIndex: index }: { statusListIndex?: number | undefined },
+): boolean {
+  return index !== undefined && listed.get(index) === 'INVALID';
 }
 
 /** Writes a status that says so, or rests until time alone changes something. */
 export function report(seen: Observed, verdict: Verdict, now: Date, pollSeconds?: number): Step {
   const { object } = seen;
-  const { retry: _, ...fields } = { ...object.status, ...servedBy(seen), previous: unlistedPrevious(seen) };
+  // What was on its way to replace these may have got lost, after the list had ended them for it.
+  const previous = object.status?.previous?.filter(old => !isListedInvalid(seen, old));
+  const { retry: _, ...fields } = { ...object.status, ...servedBy(seen), previous };
   const write = statusWrite(
     object,
     fields,
