@@ -13,7 +13,10 @@ import { issuerOwned } from './issuer-owned.ts';
 type Issuer = Pick<KubeObject, 'metadata'>;
 type Made = Extract<Step, { do: 'make' }>['what'];
 
-const noSuccessor = { [successorKeys.certificate]: null, [successorKeys.key]: null };
+/** The data of a CA that has no successor beside it. */
+function alone(pair: Pair): object {
+  return { ...encoded(pair, authorityKeys), [successorKeys.certificate]: null, [successorKeys.key]: null };
+}
 
 /**
  * Makes and renews the signing chains, for whoever reconciles an issuer: by POST, or PATCH at the resourceVersion that was decided
@@ -39,13 +42,7 @@ export class ChainWrites {
     const read = await this.#readings.read(issuer.metadata.uid, 'authority', signal);
     const successor = read && pairOf(read.secret, successorKeys);
     if (read === undefined || successor === undefined) return;
-    await this.#patch(
-      issuer,
-      'authority',
-      read.metadata,
-      { ...encoded(successor, authorityKeys), ...noSuccessor },
-      signal,
-    );
+    await this.#patch(issuer, 'authority', read.metadata, alone(successor), signal);
   }
 
   async #makeAuthority(issuer: Issuer, what: Exclude<Made, 'leaf'>, signal: AbortSignal): Promise<void> {
@@ -53,8 +50,7 @@ export class ChainWrites {
     const { makeSigningAuthority } = await import('../issuers/registry/chain.ts');
     const pair = await makeSigningAuthority(issuer.metadata.name, this.#clock.now());
     if (what === 'authority') return this.#create(issuer, 'authority', pair, signal);
-    const data =
-      what === 'successor' ? encoded(pair, successorKeys) : { ...encoded(pair, authorityKeys), ...noSuccessor };
+    const data = what === 'successor' ? encoded(pair, successorKeys) : alone(pair);
     if (before !== undefined) await this.#patch(issuer, 'authority', before, data, signal);
   }
 
