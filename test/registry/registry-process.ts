@@ -37,7 +37,8 @@ export class RegistryProcess {
     for (let attempt = 1; ; attempt++) {
       const registry = await RegistryProcess.#spawn(options);
       try {
-        await eventually('the registry listens, or has ended', () => registry.#isListening());
+        const isSettled = async () => registry.pid === undefined || (await registry.#isListening());
+        await eventually('the registry listens, or has ended', isSettled);
         if (registry.pid !== undefined) return registry;
         throw new Error('the registry has ended');
       } catch (error) {
@@ -77,7 +78,6 @@ export class RegistryProcess {
   }
 
   async #isListening(): Promise<boolean> {
-    if (this.pid === undefined) return true; // there is nothing to wait for any more
     return (await this.log()).includes(`listening on 127.0.0.1:${this.port}`);
   }
 
